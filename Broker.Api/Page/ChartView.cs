@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Broker.Api.Fronts;
 using Broker.Core.Leases.History;
 using Broker.Core.Ledger;
 
@@ -46,7 +47,7 @@ public sealed record ChartView(string Foreign, string Granted, string Most, stri
         var (first, last) = (X(columns[0].At), X(columns[^1].At + 1));
         return new(
             $"{Text(first)},{Height} {foreign}{Text(last)},{Height}", $"{granted}{back}", most.ToString().TrimEnd(),
-            $"{history.Database} over the last {Span(history.Span)}: at most {PageText.Number(fullest.Used)} connections in use at {PageText.Moment(fullest.Start)}, now {PageText.Number(counted[^1].Used)}; at least {PageText.Number(counted.Min(stretch => stretch.Free))} free; at most {PageText.Number(counted.Max(stretch => stretch.Waiting))} claims waiting; {PageText.Number(history.Refused)} refused.");
+            $"{history.Database} over the last {Span(history.Span)}: at most {Wording.Number(fullest.Used)} connections in use at {PageText.Moment(fullest.Start)}, now {Wording.Number(counted[^1].Used)}; at least {Wording.Number(counted.Min(stretch => stretch.Free))} free; at most {Wording.Number(counted.Max(stretch => stretch.Waiting))} claims waiting; {Wording.Number(history.Refused)} refused.");
 
         double X(int column) => (double)column * Width / Columns;
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Broker.Api.Fronts;
 using Broker.Core.Operators;
 using Broker.Core.Operators.Holdings;
 
@@ -52,6 +53,17 @@ public sealed record HoldersModel(
     public IReadOnlyList<string> Values(Func<Holding, string?> field) =>
         [.. All.Select(field).OfType<string>().GroupBy(value => value, StringComparer.Ordinal).OrderByDescending(value => value.Count()).ThenBy(value => value.Key, StringComparer.Ordinal).Take(200).Select(value => value.Key)];
 
+    /// <summary>How the page names a sort order.</summary>
+    public static string TextOf(string sort) => sort switch
+    {
+        "ends" => "end",
+        "who" => "name",
+        "connections" => "granted",
+        "transaction" => "idle in a transaction",
+        "query" => "longest query",
+        _ => sort,
+    };
+
     /// <summary>The address of the same view with something changed.</summary>
     public string Address(HoldingFilter filter, string? span = null)
     {
@@ -74,7 +86,7 @@ public sealed record HoldersModel(
     }
 
     /// <summary>How long ago something was.</summary>
-    public string Age(DateTimeOffset? since) => since is { } known ? PageText.Span(At - known) : "not known";
+    public string Age(DateTimeOffset? since) => since is { } known ? Wording.Span(At - known) : "not known";
 }
 
 /// <summary>What a team's holders have.</summary>

@@ -35,7 +35,7 @@ internal sealed class HoldersReader(ICatalog catalog, HoldingDesk desk, HistoryD
         catch (LedgerException e)
         {
             return new(
-                caller.DisplayName, mayOrder, database, time.GetUtcNow(), $"The broker's ledger does not answer: nothing new is promised. {e.Message}", filter, filter.Of([]), [], [], null);
+                caller.DisplayName, mayOrder, database, time.GetUtcNow(), PageText.LedgerAway(e), filter, filter.Of([]), [], [], null);
         }
     }
 }

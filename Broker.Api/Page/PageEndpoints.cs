@@ -18,7 +18,7 @@ namespace Broker.Api.Page;
 public static class PageEndpoints
 {
     /// <summary>
-    /// Allows only the page's own files and calls to the broker that served it; forbids framing, so that nothing can be laid over it.
+    /// Replaces the policy of <see cref="SecurityHeaders"/>, which put every other header already. Allows only the page's own files and calls to the broker that served it; forbids framing, so that nothing can be laid over it.
     /// </summary>
     private const string ContentSecurityPolicy =
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
@@ -81,8 +81,7 @@ public static class PageEndpoints
     /// <summary>Writes a page.</summary>
     internal static async Task RenderAsync(HttpContext context, RazorSlice slice, int status = StatusCodes.Status200OK)
     {
-        Protect(context.Response.Headers);
-        context.Response.Headers.CacheControl = "no-store";
+        context.Response.Headers.ContentSecurityPolicy = ContentSecurityPolicy;
         context.Response.StatusCode = status;
         context.Response.ContentType = "text/html; charset=utf-8";
         await slice.RenderAsync(context.Response.BodyWriter, cancellationToken: context.RequestAborted);
@@ -111,7 +110,6 @@ public static class PageEndpoints
         using var going = CancellationTokenSource.CreateLinkedTokenSource(proof.Token, context.RequestServices.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping);
         var (caller, cancellation) = (context.ProvenCaller(), going.Token);
         context.Response.ContentType = "text/event-stream";
-        context.Response.Headers.CacheControl = "no-store";
         context.Response.Headers["X-Accel-Buffering"] = "no"; // a buffering proxy would hold back every event
         var begun = time.GetTimestamp();
         var shown = "";
@@ -200,9 +198,12 @@ public static class PageEndpoints
 
     private static string LedgerAway(LedgerException exception) => $"The broker's ledger does not answer: nothing was done. {exception.Message}";
 
+    // A parameter of the address; one that is too long is ignored like an invalid one.
+    private static string? TextOf(HttpRequest request, string name) => request.Query[name].ToString() is { Length: > 0 and <= 200 } text ? text : null;
+
     private static PageQuery QueryOf(HttpRequest request)
     {
-        string? Text(string name) => request.Query[name].ToString() is { Length: > 0 and <= 200 } text ? text : null;
+        string? Text(string name) => TextOf(request, name);
         int? Number(string name) => int.TryParse(Text(name), CultureInfo.InvariantCulture, out var number) ? number : null;
         return new(Text("lease"), Text("q") ?? "", Text("sort") ?? "ends", Text("db"), Number("pods"), Number("connections"), TimeOnly.TryParseExact(Text("at"), "HH:mm", CultureInfo.InvariantCulture, DateTimeStyles.None, out var at) ? at : null);
     }
@@ -213,7 +214,7 @@ public static class PageEndpoints
     // Invalid parameters are ignored, so that an address that somebody passed on still shows something.
     private static HoldingFilter FilterOf(HttpRequest request)
     {
-        string? Text(string name) => request.Query[name].ToString() is { Length: > 0 and <= 200 } text ? text : null;
+        string? Text(string name) => TextOf(request, name);
         var filter = new HoldingFilter
         {
             Search = Text("q") ?? "",
@@ -229,15 +230,8 @@ public static class PageEndpoints
 
     private static FileContentHttpResult Serve(HttpContext context, PageAsset asset)
     {
-        Protect(context.Response.Headers);
+        context.Response.Headers.ContentSecurityPolicy = ContentSecurityPolicy;
         context.Response.Headers.CacheControl = "private, no-cache";
         return TypedResults.Bytes(asset.Content, asset.ContentType, entityTag: asset.ETag);
-    }
-
-    private static void Protect(IHeaderDictionary headers)
-    {
-        headers.ContentSecurityPolicy = ContentSecurityPolicy;
-        headers.XContentTypeOptions = "nosniff";
-        headers["Referrer-Policy"] = "no-referrer";
     }
 }

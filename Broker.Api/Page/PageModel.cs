@@ -1,3 +1,4 @@
+using Broker.Api.Fronts;
 using Broker.Core.Leases.Shadow;
 using Broker.Core.Ledger;
 using Broker.Core.Operators;
@@ -54,7 +55,7 @@ public sealed record PageModel(
     public IEnumerable<DatabaseView> NeedingAttention => MostUrgentFirst.Where(database => database.Concern != Concern.Quiet);
 
     /// <summary>How many databases are in which state, in a sentence.</summary>
-    public string AtAGlance => $"{PageText.Count(Databases.Count, "database")}: " + string.Join(", ", Databases.CountBy(database => database.Concern).OrderBy(of => of.Key).Select(of => of.Key switch
+    public string AtAGlance => $"{Wording.Count(Databases.Count, "database")}: " + string.Join(", ", Databases.CountBy(database => database.Concern).OrderBy(of => of.Key).Select(of => of.Key switch
     {
         Concern.Uncounted => $"{of.Value} cannot be counted",
         Concern.Contended => $"{of.Value} with claims waiting or too much promised",
@@ -68,7 +69,7 @@ public sealed record PageModel(
     private string? ConsequenceOf(Duty duty) => duty.Kind != DutyKinds.Token ? null
         : "While the issuer refuses it, no user is made or renewed; holders keep the login they have"
             + (Databases.SelectMany(database => database.LeasesOf(duty.Subject)).Where(lease => lease.Holders > 0 && lease.ExpiresAt is not null).MinBy(lease => lease.ExpiresAt) is { ExpiresAt: { } end }
-                ? $", and the first of these ends in {PageText.Span(end - At)}." : ".");
+                ? $", and the first of these ends in {Wording.Span(end - At)}." : ".");
 
     /// <summary>Whether a database is shown as a line that opens: a quiet one, and all but the most urgent, unless the viewer asked about it.</summary>
     public bool IsFolded(DatabaseView database) =>
@@ -82,8 +83,8 @@ public sealed record ShadowView(IReadOnlyList<ShadowRow> Rows, DateTimeOffset At
 {
     /// <summary>All paths together, in a sentence; null when nothing has been read yet.</summary>
     public string? Sum => Rows.Count == 0 ? null
-        : $"Sharing would have made {PageText.Count(Rows.Sum(row => row.UsersShared), "database user")} instead of {PageText.Number(Rows.Sum(row => row.Users))}, "
-            + $"and would count {PageText.Count(Rows.Sum(row => (long)row.ConnectionsShared), "connection")} now instead of {PageText.Number(Rows.Sum(row => (long)row.Connections))}.";
+        : $"Sharing would have made {Wording.Count(Rows.Sum(row => row.UsersShared), "database user")} instead of {Wording.Number(Rows.Sum(row => row.Users))}, "
+            + $"and would count {Wording.Count(Rows.Sum(row => (long)row.ConnectionsShared), "connection")} now instead of {Wording.Number(Rows.Sum(row => (long)row.Connections))}.";
 }
 
 /// <summary>A duty that keeps failing.</summary>
@@ -113,10 +114,10 @@ public sealed record DatabaseView(
     public IReadOnlyList<WaitingCaller> Line { get; init; } = [];
 
     /// <summary>Its holders, with what they have open; empty when they were not read.</summary>
-    public IReadOnlyList<Holding> Looked { get; init; } = [];
+    public IReadOnlyList<Holding> Inspected { get; init; } = [];
 
     /// <summary>Holders that visibly have more open than they were granted, most first.</summary>
-    public IReadOnlyList<Holding> Leaks => field ??= [.. Looked.Where(static holder => holder.Over > 0).OrderByDescending(static holder => holder.Over)];
+    public IReadOnlyList<Holding> Leaks => field ??= [.. Inspected.Where(static holder => holder.Over > 0).OrderByDescending(static holder => holder.Over)];
 
     /// <summary>Its duties that keep failing, as they are shown.</summary>
     public IEnumerable<FailingDutyView> Failures => Failing.Select(duty =>
@@ -143,14 +144,14 @@ public sealed record DatabaseView(
         { Record.SampledAt: null } => "Never counted: nothing is promised." + Cause,
         { IsStale: true } => $"The connections were last counted {Ago(Budget.Record.SampledAt!.Value)}: nothing new is promised." + Cause,
         { Record: { Free: <= 0, Capacity: > 0 } record } when record.Granted >= record.Capacity =>
-            $"Full: all {PageText.Number(record.Capacity)} that may be promised are promised{Unopened(record)}.",
+            $"Full: all {Wording.Number(record.Capacity)} that may be promised are promised{Unopened(record)}.",
         { Record.Free: <= 0 } => "Full: nothing is free.",
         _ => null,
     };
 
     /// <summary>The operator's order on its ceiling, in a sentence; null when the configured one is in force.</summary>
     public string? CeilingSet => Budget.CeilingOrder is not { } order ? null
-        : $"The ceiling was set to {PageText.Number(order.Connections)}{(order.By.Length > 0 ? $" by {order.By}" : "")}{(order.Since is { } since ? $", {Ago(since)}" : "")}{(order.Reason.Length > 0 ? $": {order.Reason}" : "")}";
+        : $"The ceiling was set to {Wording.Number(order.Connections)}{(order.By.Length > 0 ? $" by {order.By}" : "")}{(order.Since is { } since ? $", {Ago(since)}" : "")}{(order.Reason.Length > 0 ? $": {order.Reason}" : "")}";
 
     /// <summary>How urgently it needs attention.</summary>
     public Concern Concern => Budget switch
@@ -170,8 +171,8 @@ public sealed record DatabaseView(
 
     /// <summary>Why somebody waits although connections are free; null when none are free or nobody waits.</summary>
     public string? WhyWaiting => this is not { Bar.Free: > 0, Line: [var first, ..] } ? null
-        : Budget.Record.Kept >= Bar.Free ? $"All {PageText.Number(Bar.Free)} free connections are kept for the parties to which they are guaranteed."
-        : first.Least > Bar.Free - Budget.Record.Kept ? $"{PageText.Number(Bar.Free - Budget.Record.Kept)} could be given, but {first.Caller}, who is first in line, takes no fewer than {PageText.Number(first.Least)}; later claims wait behind it."
+        : Budget.Record.Kept >= Bar.Free ? $"{(Bar.Free == 1 ? "The one free connection is kept for the party to which it is" : $"All {Wording.Number(Bar.Free)} free connections are kept for the parties to which they are")} guaranteed."
+        : first.Least > Bar.Free - Budget.Record.Kept ? $"{Wording.Number(Bar.Free - Budget.Record.Kept)} could be given, but {first.Caller}, who is first in line, takes no fewer than {Wording.Number(first.Least)}; later claims wait behind it."
         : null;
 
     /// <summary>The role that has most connections and takes new holders: pausing it stops the growth without cutting anybody off; null when there is none.</summary>
@@ -185,14 +186,14 @@ public sealed record DatabaseView(
     {
         if (lease.State != Core.Model.LeaseState.Retiring || lease.Holders == 0) return null;
         var moved = Leases.Where(other => other.Pool == lease.Pool && other.State == Core.Model.LeaseState.Active).Sum(other => other.Holders);
-        return $"{PageText.Count(lease.Holders, "holder")} still use this user, {moved} have moved";
+        return $"{Wording.Count(lease.Holders, "holder")} still use this user, {moved} have moved";
     }
 
     /// <summary>How long ago something was.</summary>
-    public string Ago(DateTimeOffset time) => PageText.Span(At - time) + " ago";
+    public string Ago(DateTimeOffset time) => Wording.Span(At - time) + " ago";
 
     /// <summary>How long it is until something.</summary>
-    public string Until(DateTimeOffset time) => time <= At ? "ended" : PageText.Span(time - At);
+    public string Until(DateTimeOffset time) => time <= At ? "ended" : Wording.Span(time - At);
 
     private IEnumerable<string> Incident()
     {
@@ -203,27 +204,27 @@ public sealed record DatabaseView(
             string[] most =
             [
                 .. record.Roles.Where(role => role.Connections > 0).OrderByDescending(role => role.Connections).Take(MostNamed)
-                    .Select(role => $"{role.Role} has {PageText.Number(role.Connections)} ({PageText.Count(role.Holders, "holder")})"),
-                .. record.KeptElsewhere > 0 ? [$"{PageText.Number(record.KeptElsewhere)} are kept for what is guaranteed on other databases of this server"] : Array.Empty<string>(),
-                .. record.Foreign > 0 ? [$"{PageText.Number(record.Foreign)} {(record.Granted > 0 ? "others " : "")}are foreign"] : Array.Empty<string>(),
+                    .Select(role => $"{role.Role} has {Wording.Number(role.Connections)} ({Wording.Count(role.Holders, "holder")})"),
+                .. record.KeptElsewhere > 0 ? [$"{Wording.Number(record.KeptElsewhere)} are kept for what is guaranteed on other databases of this server"] : Array.Empty<string>(),
+                .. record.Foreign > 0 ? [$"{Wording.Number(record.Foreign)} {(record.Granted > 0 ? "others " : "")}are foreign"] : Array.Empty<string>(),
             ];
             // The history has one entry per minute.
-            var since = FullSince is { } full ? $"Full since {PageText.Minute(full, At)}{(At - full >= TimeSpan.FromMinutes(2) ? $", for {PageText.Span(At - full)}" : "")}." : "";
+            var since = FullSince is { } full ? $"Full since {PageText.Minute(full, At)}{(At - full >= TimeSpan.FromMinutes(2) ? $", for {Wording.Span(At - full)}" : "")}." : "";
             if (most.Length > 0 || since.Length > 0) yield return $"{string.Join(", ", most)}{(most.Length > 0 ? ". " : "")}{since}".TrimEnd();
         }
 
         if (Leaks.Count > 0)
         {
-            yield return string.Join(", ", Leaks.Take(MostNamed).Select(holder => $"{holder.Caller} has {PageText.Number(holder.Open!.Connections)} open and was granted {PageText.Number(holder.Granted + holder.Moving)}"))
-                + (Leaks.Count > MostNamed ? $", and {PageText.Number(Leaks.Count - MostNamed)} more have too many" : "") + ": a leak, or a pool that is too large.";
+            yield return string.Join(", ", Leaks.Take(MostNamed).Select(holder => $"{holder.Caller} has {Wording.Number(holder.Open!.Connections)} open and was granted {Wording.Number(holder.Granted + holder.Moving)}"))
+                + (Leaks.Count > MostNamed ? $", and {Wording.Number(Leaks.Count - MostNamed)} more have too many" : "") + ": a leak, or a pool that is too large.";
         }
 
         // For roles without any named holder: the open connections carry no holder's name, or the holders were not read.
         foreach (var role in record.Roles.Where(role => role.Over > 0 && Leaks.All(holder => holder.Role != role.Role)))
-            yield return $"{role.Role} has {PageText.Count(role.Over, "connection")} more open than it was granted: a leak, or pools that are too large.";
+            yield return $"{role.Role} has {Wording.Count(role.Over, "connection")} more open than it was granted: a leak, or pools that are too large.";
 
         if (Unused.Length > 0)
-            yield return "Granted and not open: " + string.Join(", ", Unused.Select(holder => $"{holder.Caller} has {PageText.Number(holder.Open!.Connections)} of {PageText.Number(holder.Granted)} open")) + ".";
+            yield return "Granted and not open: " + string.Join(", ", Unused.Select(holder => $"{holder.Caller} has {Wording.Number(holder.Open!.Connections)} of {Wording.Number(holder.Granted)} open")) + ".";
     }
 
     // One holder's excess does not make up for what another has not opened.
@@ -231,23 +232,23 @@ public sealed record DatabaseView(
     {
         var beyond = Math.Max(0, record.Roles.Sum(OverOf) - record.Roles.Sum(static role => role.Over));
         return record.Granted - Bar.Open + beyond is > 0 and var unused
-            ? $"; {PageText.Number(unused)} of these are not open{(beyond > 0 ? $", and {PageText.Number(beyond)} are open that nobody was granted" : "")}" : "";
+            ? $"; {Wording.Number(unused)} of these are not open{(beyond > 0 ? $", and {Wording.Number(beyond)} are open that nobody was granted" : "")}" : "";
     }
 
     private string? ConsequenceOf(Duty duty, LeaseRecord? lease) => duty.Kind == DutyKinds.Renew && lease is { Holders: > 0, ExpiresAt: { } end }
-        ? $"Unless it succeeds or another user takes its place, its {PageText.Count(lease.Holders, "holder")} {(lease.Holders == 1 ? "has" : "have")} a login for {PageText.Span(end - At)} more."
+        ? $"Unless it succeeds or another user takes its place, its {Wording.Count(lease.Holders, "holder")} {(lease.Holders == 1 ? "has" : "have")} a login for {Wording.Span(end - At)} more."
         : null;
 
     // Holders that could give back the most, named only while connections are short; a single unused connection is not worth naming.
     private Holding[] Unused => Budget.Record is { Free: > 0, Waiting: 0 } ? []
-        : [.. Looked.Where(static holder => holder is { Waiting: false, Open: not null } && holder.Granted - holder.Open.Connections > 1)
+        : [.. Inspected.Where(static holder => holder is { Waiting: false, Open: not null } && holder.Granted - holder.Open.Connections > 1)
             .OrderByDescending(static holder => holder.Granted - holder.Open!.Connections).ThenBy(static holder => holder.Caller, StringComparer.Ordinal).Take(MostNamed)];
 
     // The start of the latest unbroken run of counted stretches in which nothing was free.
     private DateTimeOffset? FullSince => History is null ? null
         : History.Record.Stretches.Where(stretch => stretch.Limit >= 0).Reverse().TakeWhile(stretch => stretch.Free <= 0).LastOrDefault()?.Start;
 
-    private string Cause => Failing.FirstOrDefault(duty => duty.Kind == "sample") is { Record.Why: { Length: > 0 } why } ? " " + why : "";
+    private string Cause => Failing.FirstOrDefault(duty => duty.Kind == DutyKinds.Sample) is { Record.Why: { Length: > 0 } why } ? " " + why : "";
 }
 
 /// <summary>The bar of a database: connections by what they are.</summary>

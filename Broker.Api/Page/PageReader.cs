@@ -26,13 +26,12 @@ internal interface IPageSource
 internal sealed class PageReader(
     ICatalog catalog, BudgetDesk budgets, LeaseDesk leases, DutyDesk duties, LeftoverDesk leftovers, HistoryDesk histories, IndicatorDesk indicators, ShadowDesk shadow, HoldingDesk holdings, TimeProvider time) : IPageSource, IDisposable
 {
-    private const int DefaultSurgePercent = 25;
     private const int MostHolders = 500;
     private const int MostInLine = 10;
 
     // For at most this many databases in trouble the page also reads who has more open than granted, and who less, within this time: a page does not wait for a slow database.
     private const int MostInspected = 5;
-    private static readonly TimeSpan LookFor = TimeSpan.FromSeconds(0.5);
+    private static readonly TimeSpan InspectionLimit = TimeSpan.FromSeconds(0.5);
 
     private static readonly TimeSpan Fresh = TimeSpan.FromSeconds(0.9);
 
@@ -55,7 +54,7 @@ internal sealed class PageReader(
         }
         catch (LedgerException e)
         {
-            var trouble = $"The broker's ledger does not answer: nothing new is promised. {e.Message}";
+            var trouble = PageText.LedgerAway(e);
             return last is var (_, known)
                 ? await ViewAsync(caller, known, query with { Lease = null, Pods = null }, done, trouble + " What is shown is out of date.", cancellation)
                 : new(caller.DisplayName, MayOrder(caller), time.GetUtcNow(), trouble, [], query, done);
@@ -67,7 +66,7 @@ internal sealed class PageReader(
 
     private async Task<PageModel> ViewAsync(Caller caller, Everything all, PageQuery query, string? done, string? trouble, CancellationToken cancellation)
     {
-        var looked = trouble is null ? await LookIntoAsync(all.Budgets, cancellation) : [];
+        var inspected = trouble is null ? await InspectAsync(all.Budgets, cancellation) : [];
         var views = new List<DatabaseView>();
         foreach (var budget in all.Budgets)
         {
@@ -82,7 +81,7 @@ internal sealed class PageReader(
                 await ForecastAsync(name, query, cancellation),
                 budget.Record.Now, MayOrder(caller), query)
             {
-                Looked = looked.GetValueOrDefault(name, []),
+                Inspected = inspected.GetValueOrDefault(name, []),
                 Line = trouble is null && budget.Record.Waiting > 0 ? await budgets.LineAsync(name, MostInLine, cancellation) ?? [] : [],
                 History = trouble is null ? await histories.ReadAsync(name, HistorySpan.SixHours, cancellation) : null,
             });
@@ -95,17 +94,17 @@ internal sealed class PageReader(
         };
     }
 
-    private async Task<Dictionary<string, IReadOnlyList<Holding>>> LookIntoAsync(IReadOnlyList<Budget> all, CancellationToken cancellation)
+    private async Task<Dictionary<string, IReadOnlyList<Holding>>> InspectAsync(IReadOnlyList<Budget> all, CancellationToken cancellation)
     {
         string[] names = [.. all.Where(static budget => !budget.IsStale && !budget.Record.Resting && (budget.Record.Free <= 0 || budget.Record.Waiting > 0 || budget.Record.Roles.Any(static role => role.Over > 0)))
             .Take(MostInspected).Select(static budget => budget.Database.Name)];
-        var found = await Task.WhenAll(names.Select(name => LookIntoAsync(name, cancellation)));
+        var found = await Task.WhenAll(names.Select(name => InspectAsync(name, cancellation)));
         return names.Zip(found).ToDictionary(static of => of.First, static of => of.Second, StringComparer.Ordinal);
     }
 
-    private async Task<IReadOnlyList<Holding>> LookIntoAsync(string database, CancellationToken cancellation)
+    private async Task<IReadOnlyList<Holding>> InspectAsync(string database, CancellationToken cancellation)
     {
-        using var soon = new CancellationTokenSource(LookFor, time);
+        using var soon = new CancellationTokenSource(InspectionLimit, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(soon.Token, cancellation);
         try
         {
@@ -137,8 +136,9 @@ internal sealed class PageReader(
     private async Task<string?> ForecastAsync(string database, PageQuery query, CancellationToken cancellation)
     {
         if (query.Database != database || query is not { Pods: { } pods, Connections: { } connections }) return null;
-        if (pods is < 1 or > 100_000 || connections is < 1 or > 10_000) return "Pods must be 1 to 100000, and connections 1 to 10000.";
-        var rollout = new PlannedRollout(pods, connections, PlannedRollout.SurgeOf(pods, DefaultSurgePercent));
+        if (pods is < 1 or > PlannedRollout.MostPods || connections is < 1 or > PlannedRollout.MostConnectionsPerPod)
+            return $"Pods must be 1 to {PlannedRollout.MostPods}, and connections 1 to {PlannedRollout.MostConnectionsPerPod}.";
+        var rollout = new PlannedRollout(pods, connections, PlannedRollout.SurgeOf(pods));
         return await budgets.ForecastAsync(database, rollout, null, query.At, cancellation) is { } found
             ? Fronts.Native.Budgets.ForecastShape.Of(rollout, found) is var said && said.Fits
                 ? "It fits: " + said.Summary : "It does not fit: " + said.Summary

@@ -1,30 +1,20 @@
 using System.Globalization;
+using Broker.Api.Fronts;
+using Broker.Core.Ledger;
 using Broker.Core.Model;
 using Broker.Core.Operators;
 
 namespace Broker.Api.Page;
 
-/// <summary>Numbers and times as people read them.</summary>
+/// <summary>What several slices of the page say in the same words.</summary>
 internal static class PageText
 {
-    /// <summary>A number with thousands separators.</summary>
-    public static string Number(long number) => number.ToString("N0", CultureInfo.InvariantCulture);
-
     /// <summary>The guarantees on a database, by party.</summary>
     public static string Guaranteed(Budget budget) =>
-        string.Join(", ", budget.Guaranteed.OrderBy(party => party.Key, StringComparer.Ordinal).Select(party => $"{Number(party.Value)} to {party.Key}"));
+        string.Join(", ", budget.Guaranteed.OrderBy(party => party.Key, StringComparer.Ordinal).Select(party => $"{Wording.Number(party.Value)} to {party.Key}"));
 
-    /// <summary>A number with its noun.</summary>
-    public static string Count(long number, string noun) => $"{Number(number)} {noun}{(number == 1 ? "" : "s")}";
-
-    /// <summary>A duration in its two largest units.</summary>
-    public static string Span(TimeSpan span) => span switch
-    {
-        { TotalSeconds: < 120 } => $"{Math.Max(0, (long)Math.Round(span.TotalSeconds))} s",
-        { TotalMinutes: < 120 } => $"{(long)span.TotalMinutes} min",
-        { TotalHours: < 48 } => span.Minutes == 0 ? $"{(long)span.TotalHours} h" : $"{(long)span.TotalHours} h {span.Minutes} min",
-        _ => $"{(long)span.TotalDays} d {span.Hours} h",
-    };
+    /// <summary>Why nothing new is shown while the ledger does not answer.</summary>
+    public static string LedgerAway(LedgerException exception) => $"The broker's ledger does not answer: nothing new is promised. {exception.Message}";
 
     /// <summary>A time to the minute, with its date unless that is today.</summary>
     public static string Minute(DateTimeOffset time, DateTimeOffset now) =>

@@ -6,6 +6,15 @@ namespace Broker.Core.Budgets;
 /// <param name="Surge">Pods beyond <paramref name="Pods"/> that run at once while it is rolled out, 0 or more.</param>
 public sealed record PlannedRollout(int Pods, int ConnectionsPerPod, int Surge)
 {
+    /// <summary>The most pods that a rollout can have.</summary>
+    public const int MostPods = 100_000;
+
+    /// <summary>The most connections that each of its pods can open.</summary>
+    public const int MostConnectionsPerPod = 10_000;
+
+    /// <summary>The surge, in percent of the pods, where none is named: Kubernetes' own default of <c>maxSurge</c>.</summary>
+    public const int UsualSurgePercent = 25;
+
     /// <summary>Connections open at the rollout's peak.</summary>
     public long Peak => ((long)Pods + Surge) * ConnectionsPerPod;
 
@@ -13,7 +22,7 @@ public sealed record PlannedRollout(int Pods, int ConnectionsPerPod, int Surge)
     /// Pods that a surge in percent adds, rounded up as Kubernetes rounds <c>maxSurge</c>:
     /// https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#max-surge
     /// </summary>
-    public static int SurgeOf(int pods, int percent) => (int)(((long)pods * percent + 99) / 100);
+    public static int SurgeOf(int pods, int percent = UsualSurgePercent) => (int)(((long)pods * percent + 99) / 100);
 }
 
 /// <summary>A holder as a forecast needs it.</summary>

@@ -5,7 +5,7 @@ using Xunit;
 
 namespace Broker.Tests.Commands;
 
-/// <summary>The line of blocks that <c>broker history</c> draws.</summary>
+/// <summary>What <c>broker history</c> writes, and the line of blocks that it draws.</summary>
 public sealed class HistoryCommandTests
 {
     private static readonly DateTimeOffset Start = new(2030, 1, 1, 0, 0, 0, TimeSpan.Zero);
@@ -18,6 +18,16 @@ public sealed class HistoryCommandTests
     [Fact]
     public void Few_stretches_have_no_gaps_between_them() =>
         HistoryCommand.Line(Of([(0, 100), (1, 100), (2, 100)])).ShouldBe(new string('█', 60));
+
+    [Theory]
+    [InlineData(5400, "Full in 90 min at the rate of the last half hour.")]
+    [InlineData(null, "It is not filling up at the present rate.")]
+    public void The_time_until_the_database_is_full_is_a_sentence(int? seconds, string sentence)
+    {
+        using var text = new StringWriter();
+        HistoryCommand.Write(CommandLine.ConsoleInto(text), Of([(0, 10)]) with { FullInSeconds = seconds }).ShouldBe(0);
+        text.ToString().Split('\n').ShouldContain(line => line.TrimEnd() == sentence);
+    }
 
     private static HistoryShape Of(IEnumerable<(int Minute, int Used)> stretches) => new(
         "orders", "6h", 60, [.. stretches.Select(each => new HistoryShape.StretchShape(Start.AddMinutes(each.Minute), 100, 100, 0, 100, each.Used, each.Used, 0, 100, 0))], [], null, []);

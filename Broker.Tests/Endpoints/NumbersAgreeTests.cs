@@ -41,7 +41,7 @@ public sealed partial class NumbersAgreeTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task They_agree_on_the_page_in_the_API_in_metrics_on_the_command_line_and_in_the_database()
+    public async Task The_numbers_agree_on_the_page_in_the_API_in_metrics_on_the_command_line_and_in_the_database()
     {
         var user = "";
         foreach (var (pod, granted, opened) in new[] { (1, 4, 4), (2, 3, 5), (3, 2, 0) })
@@ -70,7 +70,7 @@ public sealed partial class NumbersAgreeTests : IAsyncLifetime
                 // "open" is the user's own sessions in the database; "kept" is what the configuration guarantees and nobody has.
                 same &= Int(budget, "open") == await CountAsync("usename = $1", user) && (Int(budget, "kept"), Int(budget, "keptElsewhere")) == (GuaranteedHere, GuaranteedElsewhere);
                 var page = await viewer.GetStringAsync("/", Cancel);
-                same &= page.Contains($"{GuaranteedHere} of the free ones are kept for those to whom they are guaranteed: {GuaranteedHere} to orders-batch.", StringComparison.Ordinal)
+                same &= page.Contains($"{GuaranteedHere} of the free ones are kept for the parties to which they are guaranteed: {GuaranteedHere} to orders-batch.", StringComparison.Ordinal)
                     && page.Contains($"{GuaranteedElsewhere} connections of this server are kept for what is guaranteed on its other databases, and not free here.", StringComparison.Ordinal);
                 var bar = BarOf().Match(page);
                 same &= bar.Success && int.Parse(bar.Groups["foreign"].Value, CultureInfo.InvariantCulture) == Int(budget, "foreign")

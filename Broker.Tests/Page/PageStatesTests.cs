@@ -118,7 +118,7 @@ public sealed class PageStatesTests(Browser browser) : ServedPageTests(browser)
         (await page.Locator(".aside").AllTextContentsAsync()).ShouldBe(
         [
             "9 connections of this server are kept for what is guaranteed on its other databases, and not free here.",
-            "5 of the free ones are kept for those to whom they are guaranteed: 2 to orders-api, 3 to team/payments.",
+            "5 of the free ones are kept for the parties to which they are guaranteed: 2 to orders-api, 3 to team/payments.",
         ]);
         (await page.Locator(".legend div").AllTextContentsAsync()).Select(text => text.Trim()).ShouldBe(
             ["Reserved for superusers3", "Foreign8", "Granted100", "open of these75", "Free20", "Guaranteed on other databases of this server9", "Above the ceiling60", "Ceiling137of the limit200"]);
@@ -131,6 +131,7 @@ public sealed class PageStatesTests(Browser browser) : ServedPageTests(browser)
     [Theory]
     [InlineData(5, 0, 8, "5 could be given, but shop/orders-api-9, who is first in line, takes no fewer than 8; later claims wait behind it.")]
     [InlineData(5, 5, 1, "All 5 free connections are kept for the parties to which they are guaranteed.")]
+    [InlineData(1, 1, 1, "The one free connection is kept for the party to which it is guaranteed.")]
     [InlineData(5, 3, 4, "2 could be given, but shop/orders-api-9, who is first in line, takes no fewer than 4; later claims wait behind it.")]
     [InlineData(0, 0, 4, null)]
     public void Whoever_waits_though_something_is_free_is_told_with_the_cause(int free, int kept, int least, string? why)

@@ -10,9 +10,12 @@ internal static class AddressOption
         Description = description,
         CustomParser = result =>
         {
-            if (Uri.TryCreate(result.Tokens.Single().Value, UriKind.Absolute, out var address) && address.Scheme is "http" or "https") return address;
+            if (Read(result.Tokens.Single().Value) is { } address) return address;
             result.AddError("--address must be an http or https address, such as https://broker.broker.svc.");
             return null;
         },
     };
+
+    /// <summary>The address; null when the text is not one.</summary>
+    public static Uri? Read(string text) => Uri.TryCreate(text, UriKind.Absolute, out var address) && address.Scheme is "http" or "https" ? address : null;
 }

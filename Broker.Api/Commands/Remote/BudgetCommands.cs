@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using Broker.Api.Fronts.Native.Budgets;
+using Broker.Core.Budgets;
 using Spectre.Console;
 
 namespace Broker.Api.Commands.Remote;
@@ -19,7 +20,7 @@ internal static class BudgetCommands
         var pods = new Option<int>("--pods") { Description = "Pods that run after the rollout.", Required = true };
         var connections = new Option<int>("--connections") { Description = "Connections that each pod opens: its pool's size.", Required = true };
         var role = new Option<string?>("--role") { Description = "The role that the pods claim; what its pods hold already counts towards the rollout." };
-        var surge = new Option<string>("--surge") { Description = "Extra pods during the rollout, like Kubernetes' maxSurge: a number, or a percentage such as 25%.", DefaultValueFactory = _ => "25%" };
+        var surge = new Option<string>("--surge") { Description = "Extra pods during the rollout, like Kubernetes' maxSurge: a number, or a percentage such as 25%.", DefaultValueFactory = _ => $"{PlannedRollout.UsualSurgePercent}%" };
         var at = new Option<string?>("--at") { Description = "The time of day in UTC at which the rollout begins, such as 02:30. The forecast then uses the connections at that time in the last week. Default: now." };
         var command = new Command("forecast", "Tells whether a rollout would fit. Exit code 0 when it fits, 1 when it does not, so that a pipeline can decide by it.") { database, pods, connections, role, surge, at };
         return new RemoteOptions().Showing(

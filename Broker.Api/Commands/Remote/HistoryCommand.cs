@@ -1,7 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
+using Broker.Api.Fronts;
 using Broker.Api.Fronts.Native.History;
-using Broker.Api.Page;
 using Spectre.Console;
 
 namespace Broker.Api.Commands.Remote;
@@ -23,7 +23,7 @@ internal static class HistoryCommand
             (HistoryShape history) => Write(console, history));
     }
 
-    private static void Write(IAnsiConsole console, HistoryShape history)
+    internal static void Write(IAnsiConsole console, HistoryShape history)
     {
         if (history.Stretches.Count == 0)
         {
@@ -36,7 +36,7 @@ internal static class HistoryCommand
         console.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
             $"At most {fullest.Used} in use ({fullest.Granted} granted, {fullest.Foreign} foreign) at {fullest.Start:u}, now {history.Stretches[^1].Used}; at least {history.Stretches.Min(stretch => stretch.Free)} free; {history.Stretches.Sum(stretch => stretch.Refused)} claims refused."));
-        console.WriteLine(history.FullInSeconds is { } seconds ? $"Full in {PageText.Span(TimeSpan.FromSeconds(seconds))} at the rate of the last half hour." : "It is not filling up at the present rate.");
+        console.WriteLine(history.FullInSeconds is { } seconds ? $"Full in {Wording.Span(TimeSpan.FromSeconds(seconds))} at the rate of the last half hour." : "It is not filling up at the present rate.");
         var peaks = new Table().AddColumns("role", "most connections", "at");
         foreach (var peak in history.Peaks) peaks.AddRow(Markup.Escape(peak.Role), peak.Connections.ToString(CultureInfo.InvariantCulture), peak.At.ToString("u", CultureInfo.InvariantCulture));
         if (history.Peaks.Count > 0) console.Write(peaks);

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using Broker.Api.Fronts.Native.Holdings;
+using Broker.Core.Operators.Holdings;
 using Spectre.Console;
 
 namespace Broker.Api.Commands.Remote;
@@ -19,7 +20,7 @@ internal static class HolderCommands
             new("--team") { Description = "Its team." },
             new("--role") { Description = "Its role." },
             new("--node") { Description = "The node it runs on." },
-            new("--sort") { Description = "ends (default), age, who, namespace, team, role, node, connections, open, over, idle, transaction or query." },
+            new("--sort") { Description = $"One of {string.Join(", ", HoldingFilter.Sorts)}. Default: {new HoldingFilter().Sort}." },
             new("--page") { Description = "Which page, from 1." },
         ];
         var over = new Option<bool>("--over") { Description = "Only holders with more connections open than granted." };

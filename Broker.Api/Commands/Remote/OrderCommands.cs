@@ -6,19 +6,8 @@ namespace Broker.Api.Commands.Remote;
 /// <summary><c>broker rotate</c>, <c>pause</c>, <c>drain</c>, <c>resume</c>, <c>revoke</c> and <c>end-holder</c>: orders, each with a reason that the audit keeps.</summary>
 internal static class OrderCommands
 {
-    public static Command Rotate(IAnsiConsole console)
-    {
-        var role = new Argument<string>("role") { Description = "The role." };
-        var reason = Reason();
-        return new RemoteOptions().Ordering(
-            new("rotate", "Gives a role's holders a new database user, without cutting anybody off.") { role, reason }, console,
-            async (broker, result, cancellation) =>
-            {
-                var name = result.GetRequiredValue(role);
-                await broker.SendAsync(HttpMethod.Post, $"api/v1/roles/{Uri.EscapeDataString(name)}/rotate", new { reason = result.GetRequiredValue(reason) }, cancellation);
-                return $"Role '{name}' gets a new lease; its holders move to it when they renew. `broker leases` shows how far they are.";
-            });
-    }
+    public static Command Rotate(IAnsiConsole console) =>
+        OnRole(console, "rotate", "Gives a role's holders a new database user, without cutting anybody off.", "Role '{0}' gets a new lease; its holders move to it when they renew. `broker leases` shows how far they are.");
 
     public static Command Pause(IAnsiConsole console) =>
         OnRole(console, "pause", "Stops granting a role to new holders; current holders keep it. `broker resume` undoes it.", "Role '{0}' is paused: no new holder gets it.");

@@ -124,6 +124,6 @@ internal sealed class RemoteOptions
 
     private static Uri? FromEnvironment() =>
         Environment.GetEnvironmentVariable("BROKER_ADDR") is not { Length: > 0 } text ? null
-        : Uri.TryCreate(text, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https" ? uri
-        : throw new RemoteException($"BROKER_ADDR is '{text}', which is not an address; write it as https://broker.broker.svc.");
+        : AddressOption.Read(text)
+        ?? throw new RemoteException($"BROKER_ADDR is '{text}', which is not an address; write it as https://broker.broker.svc.");
 }

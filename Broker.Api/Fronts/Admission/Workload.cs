@@ -23,8 +23,6 @@ internal sealed record Workload(
     /// <summary>The annotation that says how many connections each pod opens.</summary>
     public const string ConnectionsAnnotation = "broker/connections";
 
-    private const int DefaultSurgePercent = 25;
-
     /// <summary>
     /// Reads an object of the API; null when it starts no pods, or is not a kind that is judged. Fields that an object leaves out have
     /// the API server's defaults: https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/
@@ -76,7 +74,7 @@ internal sealed record Workload(
             JsonValueKind.Number when surge.TryGetInt32(out var number) => Math.Max(0, number),
             JsonValueKind.String when surge.GetString()!.TrimEnd('%') is var text && int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var percent)
                 => surge.GetString()!.EndsWith('%') ? PlannedRollout.SurgeOf(pods, percent) : percent,
-            _ => PlannedRollout.SurgeOf(pods, DefaultSurgePercent),
+            _ => PlannedRollout.SurgeOf(pods),
         };
     };
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Broker.Api.Authentication;
+using Broker.Api.Fronts;
 using Broker.Api.Fronts.Native.Operators;
 using Broker.Api.Fronts.Native.Problems;
 using Broker.Core.Audit;
@@ -83,10 +84,10 @@ internal sealed class PageOrders(BudgetDesk budgets, LeaseDesk leases, CeilingDe
             $"Rotate role {role}", "/orders/rotate", "Rotate",
             its.Length == 0 ? ["The role has no lease now: there is nothing to rotate."] :
             [
-                $"{PageText.Count(its.Length, "lease")} with {PageText.Count(its.Sum(lease => lease.Holders), "holder")} {(its.Length == 1 ? "gets" : "get")} a successor: a new database user.",
+                $"{Wording.Count(its.Length, "lease")} with {Wording.Count(its.Sum(lease => lease.Holders), "holder")} {(its.Length == 1 ? "gets" : "get")} a successor: a new database user.",
                 "Nobody is cut off. Holders move when they renew; the old user is dropped when the last has moved. The table of leases shows the progress.",
             ],
-            [.. its.Select(lease => $"{lease.Username}: {PageText.Count(lease.Holders, "holder")}")], [("role", role)])
+            [.. its.Select(lease => $"{lease.Username}: {Wording.Count(lease.Holders, "holder")}")], [("role", role)])
         {
             Place = PlaceOf(budget.Database.Name),
         };
@@ -97,7 +98,7 @@ internal sealed class PageOrders(BudgetDesk budgets, LeaseDesk leases, CeilingDe
         if (await budgets.FindRoleAsync(role, cancellation) is not var (budget, use)) return null;
         var order = budget.Pauses.FirstOrDefault(pause => pause.Role == role);
         if (kind == "resume" && order is null) return null;
-        string[] held = [$"{PageText.Count(use.Holders, "holder")} {(use.Holders == 1 ? "has" : "have")} {PageText.Count(use.Connections, "connection")} of it now."];
+        string[] held = [$"{Wording.Count(use.Holders, "holder")} {(use.Holders == 1 ? "has" : "have")} {Wording.Count(use.Connections, "connection")} of it now."];
         var place = PlaceOf(budget.Database.Name);
         return kind switch
         {
@@ -115,7 +116,7 @@ internal sealed class PageOrders(BudgetDesk budgets, LeaseDesk leases, CeilingDe
                 [
                     "No new holder gets it, and no holder gets more time: claims and renewals are refused with your reason.",
                     .. held,
-                    "Each keeps its login and its connections until its own end; when the last has ended, the database user is dropped. Resuming the role undoes this for whoever has not ended yet.",
+                    "Each keeps its login and its connections until its own end; when the last has ended, the database user is dropped. Resuming the role undoes this for holders that have not ended yet.",
                 ],
                 [], [("role", role)])
             { Place = place },
@@ -134,7 +135,7 @@ internal sealed class PageOrders(BudgetDesk budgets, LeaseDesk leases, CeilingDe
             $"Revoke the lease of {lease.Username}", "/orders/revoke", "Revoke now",
             [
                 $"Database user {lease.Username} of role {lease.Role} is dropped now, and its sessions are ended: running queries fail.",
-                $"{PageText.Count(lease.Holders, "holder")} with {PageText.Count(lease.Connections, "connection")} lose their login at once, and get another when they ask. This cannot be undone; to change the user without cutting anybody off, rotate the role.",
+                $"{Wording.Count(lease.Holders, "holder")} with {Wording.Count(lease.Connections, "connection")} lose their login at once, and get another when they ask. This cannot be undone; to change the user without cutting anybody off, rotate the role.",
             ],
             NamesOf(its), [("lease", id)])
         {
@@ -147,11 +148,11 @@ internal sealed class PageOrders(BudgetDesk budgets, LeaseDesk leases, CeilingDe
         if (!HolderId.TryParse(id, out var parsed) || await budgets.FindRoleAsync(parsed.Role, cancellation) is not var (budget, _)) return null;
         var all = await holdings.ReadAsync(budget.Database.Name, cancellation);
         if (all?.Holders.FirstOrDefault(one => one.Id == id) is not { } holder) return null;
-        var open = holder.Open is { } seen ? $"{PageText.Number(seen.Connections)} open now" : "what it has open is not known";
+        var open = holder.Open is { } seen ? $"{Wording.Number(seen.Connections)} open now" : "what it has open is not known";
         return new(
             $"End the holder {holder.Caller}", "/orders/end", "End it",
             [
-                $"{holder.Caller} has {PageText.Count(holder.Granted + holder.Moving, "connection")} of role {holder.Role}, {open}. They become free; those that stay open count as foreign until they are closed.",
+                $"{holder.Caller} has {Wording.Count(holder.Granted + holder.Moving, "connection")} of role {holder.Role}, {open}. They become free; those that stay open count as foreign until they are closed.",
                 $"Its pod is told that it no longer holds anything, and may ask again. The role's other holders keep their login, which is {(holder.Username.Length > 0 ? holder.Username : "being issued")}. This cannot be undone.",
             ],
             [$"{holder.Caller} ({id})"], [("holder", id)])
@@ -166,10 +167,10 @@ internal sealed class PageOrders(BudgetDesk budgets, LeaseDesk leases, CeilingDe
         return new(
             $"Change the ceiling of {database}", "/orders/ceiling", "Change it",
             [
-                $"Now {PageText.Number(budget.Record.Ceiling)} connections may be promised when nobody else uses the database; {PageText.Number(budget.Record.Granted)} are granted, and others use {PageText.Number(budget.Record.Foreign)}.",
+                $"Now {Wording.Number(budget.Record.Ceiling)} connections may be promised when nobody else uses the database; {Wording.Number(budget.Record.Granted)} are granted, and others use {Wording.Number(budget.Record.Foreign)}.",
                 "A lower ceiling takes nothing from anybody: nothing new is promised until enough is free. It takes effect with the next count of connections and stays until it is taken back.",
                 .. budget.Guaranteed.Count > 0
-                    ? [$"{PageText.Count(budget.Guaranteed.Values.Sum(), "connection")} are guaranteed on it ({PageText.Guaranteed(budget)}): a ceiling lower than that cannot cover them all."]
+                    ? [$"{Wording.Count(budget.Guaranteed.Values.Sum(), "connection")} are guaranteed on it ({PageText.Guaranteed(budget)}): a ceiling lower than that cannot cover them all."]
                     : Array.Empty<string>(),
             ],
             [], [("database", database)])
@@ -185,7 +186,7 @@ internal sealed class PageOrders(BudgetDesk budgets, LeaseDesk leases, CeilingDe
         return new(
             $"Take back the ceiling of {database}", "/orders/configured", "Take it back",
             [
-                $"It was set to {PageText.Number(order.Connections)}{(order.By.Length > 0 ? $" by {order.By}" : "")}{(order.Reason.Length > 0 ? $": {order.Reason}" : "")}",
+                $"It was set to {Wording.Number(order.Connections)}{(order.By.Length > 0 ? $" by {order.By}" : "")}{(order.Reason.Length > 0 ? $": {order.Reason}" : "")}",
                 $"The configured ceiling takes effect again with the next count of connections: {Configured(budget.Database.Budget)}.",
             ],
             [], [("database", database)])
@@ -200,7 +201,7 @@ internal sealed class PageOrders(BudgetDesk budgets, LeaseDesk leases, CeilingDe
         return new(
             $"Drop leftover {user}", "/orders/drop", "Drop it",
             [
-                $"No lease knows {user}, which looks like a user of role {left.Role}. It was first seen {PageText.Span(time.GetUtcNow() - left.FirstSeenAt)} ago, has {PageText.Count(left.OpenConnections, "connection")} open, and owns {(left.OwnedObjects is { } owned ? PageText.Count(owned, "object") : "an unknown number of objects")}{(left.Owned is { } which ? $": {which}" : "")}.",
+                $"No lease knows {user}, which looks like a user of role {left.Role}. It was first seen {Wording.Span(time.GetUtcNow() - left.FirstSeenAt)} ago, has {Wording.Count(left.OpenConnections, "connection")} open, and owns {(left.OwnedObjects is { } owned ? Wording.Count(owned, "object") : "an unknown number of objects")}{(left.Owned is { } which ? $": {which}" : "")}.",
                 $"The broker checks once more. If still no lease knows it, its sessions on {database} are ended and it is dropped. This cannot be undone.",
             ],
             [], [("database", database), ("user", user)])
@@ -210,12 +211,12 @@ internal sealed class PageOrders(BudgetDesk budgets, LeaseDesk leases, CeilingDe
     }
 
     private static string Configured(BudgetSettings settings) =>
-        $"{settings.CeilingPercent} % of what ordinary users can get{(settings.Ceiling is { } number ? $", and no more than {PageText.Number(number)}" : "")}";
+        $"{settings.CeilingPercent} % of what ordinary users can get{(settings.Ceiling is { } number ? $", and no more than {Wording.Number(number)}" : "")}";
 
     private static string PlaceOf(string database) => "#database-" + database;
 
     private static IReadOnlyList<string> NamesOf(IReadOnlyList<HolderRecord> holders) =>
         holders.Count <= MostNamed
             ? [.. holders.Select(holder => holder.Caller)]
-            : [.. holders.Take(MostNamed).Select(holder => holder.Caller), $"and {PageText.Number(holders.Count - MostNamed)} more"];
+            : [.. holders.Take(MostNamed).Select(holder => holder.Caller), $"and {Wording.Number(holders.Count - MostNamed)} more"];
 }

@@ -13,7 +13,6 @@ namespace Broker.Api.Fronts.Native.Budgets;
 /// <summary>The DBA's view.</summary>
 public static class BudgetsApi
 {
-    private const int DefaultSurgePercent = 25;
 
     /// <summary>Maps it.</summary>
     public static void MapBudgets(this IEndpointRouteBuilder app)
@@ -59,7 +58,7 @@ public static class BudgetsApi
             return;
         }
 
-        var surge = body!.Surge ?? PlannedRollout.SurgeOf(body.Pods, body.SurgePercent ?? role?.Connections.SurgePercent ?? DefaultSurgePercent);
+        var surge = body!.Surge ?? PlannedRollout.SurgeOf(body.Pods, body.SurgePercent ?? role?.Connections.SurgePercent ?? PlannedRollout.UsualSurgePercent);
         var rollout = new PlannedRollout(body.Pods, body.ConnectionsPerPod, surge);
         if (await board.ForecastAsync(database, rollout, role?.Name, body.TimeOfDay, context.RequestAborted) is { } found)
         {

@@ -18,10 +18,10 @@ public sealed record ForecastBody(int Pods, int ConnectionsPerPod, string? Role,
 
     /// <summary>What is wrong with it; null when nothing is.</summary>
     internal string? WhyNot() =>
-        Pods is < 1 or > 100_000 ? "'pods' must be 1 to 100000."
-        : ConnectionsPerPod is < 1 or > 10_000 ? "'connectionsPerPod' must be 1 to 10000."
+        Pods is < 1 or > PlannedRollout.MostPods ? $"'pods' must be 1 to {PlannedRollout.MostPods}."
+        : ConnectionsPerPod is < 1 or > PlannedRollout.MostConnectionsPerPod ? $"'connectionsPerPod' must be 1 to {PlannedRollout.MostConnectionsPerPod}."
         : Surge is not null && SurgePercent is not null ? "Give 'surge' or 'surgePercent', not both."
-        : Surge is < 0 or > 100_000 ? "'surge' must be 0 to 100000 pods."
+        : Surge is < 0 or > PlannedRollout.MostPods ? $"'surge' must be 0 to {PlannedRollout.MostPods} pods."
         : SurgePercent is < 0 or > 100 ? "'surgePercent' must be 0 to 100."
         : At is not null && TimeOfDay is null ? "'at' must be a time of day in UTC, such as 02:30."
         : null;

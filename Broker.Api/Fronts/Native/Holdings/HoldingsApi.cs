@@ -13,8 +13,6 @@ namespace Broker.Api.Fronts.Native.Holdings;
 /// <summary>Who really has connections.</summary>
 public static class HoldingsApi
 {
-    private const string Sorted = "'sort' must be one of ends, age, who, namespace, team, role, node, connections, open, over, idle, transaction, query.";
-
     /// <summary>Maps it.</summary>
     public static void MapHoldings(this IEndpointRouteBuilder app)
     {
@@ -22,7 +20,7 @@ public static class HoldingsApi
             .RequireAuthorization(Policies.Viewer).RecordReads()
             .WithTags("Holders").WithName("ListHolders").WithSummary("Who holds connections: what was granted, and what is open now. Searched, sorted, paged.")
             .Produces<HoldingsShape>()
-            .WithRefusals(LeasesApi.NotListed, new(RefusalCode.InvalidRequest, Detail: Sorted));
+            .WithRefusals(LeasesApi.NotListed, new(RefusalCode.InvalidRequest, Detail: new HoldingFilter { Sort = "" }.WhyNot()));
         app.MapGet("/api/v1/budgets/{database}/line", LineAsync)
             .RequireAuthorization(Policies.Viewer).RecordReads()
             .WithTags("Budgets").WithName("ListLine").WithSummary("Who waits in line for a database's connections: for how many, and until when.")

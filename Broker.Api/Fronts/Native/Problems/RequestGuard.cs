@@ -1,6 +1,5 @@
 using Broker.Api.Authentication;
 using Broker.Api.Authentication.Browser;
-using Broker.Api.Page;
 using Broker.Core.Audit;
 using Broker.Core.Audit.Unproven;
 using Broker.Core.Identity;
@@ -49,24 +48,7 @@ public sealed class RequestGuard(IAudit audit, UnprovenRefusals unproven, ProofH
     {
         try
         {
-            await audit.WriteAsync(
-                new()
-                {
-                    Time = time.GetUtcNow(),
-                    Action = action,
-                    Outcome = AuditOutcome.Granted,
-                    CallerIssuer = caller.Issuer,
-                    CallerSubject = caller.Subject,
-                    CallerPodUid = caller.PodUid,
-                    CallerSession = caller.Session,
-                    CallerProof = caller.ProofHash,
-                    Role = role,
-                    Detail = detail,
-                    TraceId = context.TraceId(),
-                    ClientAddress = context.Connection.RemoteIpAddress?.ToString(),
-                    HttpStatus = StatusCodes.Status200OK,
-                },
-                context.RequestAborted);
+            await audit.WriteAsync(RecordOf(context, action, AuditOutcome.Granted, caller, detail, StatusCodes.Status200OK) with { Role = role }, context.RequestAborted);
             return true;
         }
         catch (AuditUnavailableException)
@@ -151,7 +133,7 @@ public sealed class RequestGuard(IAudit audit, UnprovenRefusals unproven, ProofH
     {
         var caller = context.GetProof()?.Caller;
         var path = ShownPath.Of(context.Request);
-        var record = RecordOf(context, AuditAction.Authenticate, AuditOutcome.Failed, caller, $"a fault in the broker ({fault.GetType().Name})", StatusCodes.Status500InternalServerError);
+        var record = RecordOf(context, AuditAction.Authenticate, AuditOutcome.Failed, caller, $"{What(context)}: a fault in the broker ({fault.GetType().Name})", StatusCodes.Status500InternalServerError);
         if (caller is null) return await unproven.WriteAsync(record, AddressName.Of(context.Connection.RemoteIpAddress), CancellationToken.None);
         try
         {
@@ -165,6 +147,8 @@ public sealed class RequestGuard(IAudit audit, UnprovenRefusals unproven, ProofH
         return true;
     }
 
+    private static string What(HttpContext context) => $"{context.Request.Method} {ShownPath.Of(context.Request)}";
+
     private AuditRecord RecordOf(HttpContext context, AuditAction action, AuditOutcome outcome, Caller? caller, string detail, int status) => new()
     {
         Time = time.GetUtcNow(),
@@ -175,7 +159,7 @@ public sealed class RequestGuard(IAudit audit, UnprovenRefusals unproven, ProofH
         CallerPodUid = caller?.PodUid,
         CallerSession = caller?.Session,
         CallerProof = caller?.ProofHash ?? context.SentProofHash(hasher),
-        Detail = $"{context.Request.Method} {ShownPath.Of(context.Request)}: {detail}",
+        Detail = detail,
         TraceId = context.TraceId(),
         ClientAddress = context.Connection.RemoteIpAddress?.ToString(),
         HttpStatus = status,
@@ -184,7 +168,7 @@ public sealed class RequestGuard(IAudit audit, UnprovenRefusals unproven, ProofH
     // What to tell the caller, and whether to log it.
     private async Task<(Refusal Told, bool IsLogged)> RecordAsync(HttpContext context, AuditAction action, Caller? caller, string? role, Refusal refusal, int status)
     {
-        var record = RecordOf(context, action, AuditOutcome.Refused, caller, refusal.Detail, status) with { Role = role, Refusal = refusal.Code };
+        var record = RecordOf(context, action, AuditOutcome.Refused, caller, $"{What(context)}: {refusal.Detail}", status) with { Role = role, Refusal = refusal.Code };
         // Anybody can send unproven requests as fast as the network allows, so they must not fill the audit or the log.
         if (caller is null) return (refusal, await unproven.WriteAsync(record, AddressName.Of(context.Connection.RemoteIpAddress), context.RequestAborted));
         try
