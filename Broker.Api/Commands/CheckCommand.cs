@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Broker.Api.Fronts;
 using Broker.Api.Starting;
 using Broker.Core;
 using Broker.Core.Catalog;
@@ -37,7 +38,7 @@ internal static class CheckCommand
             console.MarkupLineInterpolated($"{(found.IsGood ? "good    " : "FAILS   ")} {found.What}: {found.Text}");
         }
 
-        console.WriteLine(failed == 0 ? "The broker would start and serve with this configuration." : $"{failed} things would fail.");
+        console.WriteLine(failed == 0 ? "The broker would start and serve with this configuration." : $"{Wording.Count(failed, "check")} failed. Fix what the lines marked FAILS say, and check again.");
         return failed == 0 ? ExitCodes.Done : ExitCodes.No;
     }
 }

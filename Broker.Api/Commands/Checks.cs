@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Runtime.CompilerServices;
 using Broker.Api.Authentication;
 using Broker.Api.Authentication.Kubernetes;
+using Broker.Api.Fronts;
 using Broker.Core.Budgets;
 using Broker.Core.Catalog;
 using Broker.Core.Catalog.Reading;
@@ -146,7 +147,7 @@ internal sealed class Checks(IServiceProvider services, LiveCatalog catalog)
     private async Task<string> FetchKeysAsync(IdentityIssuer issuer)
     {
         var keys = (await KeyFetching.FetchAsync(issuer, services.GetRequiredService<TimeProvider>())).Keys.Count;
-        return keys > 0 ? string.Create(CultureInfo.InvariantCulture, $"has {keys} {(keys == 1 ? "key" : "keys")} to verify tokens with.") : "has no keys yet: none of its tokens can be verified.";
+        return keys > 0 ? $"has {Wording.Count(keys, "key")} to verify tokens with." : throw new InvalidDataException("has no usable key: none of its tokens can be verified.");
     }
 
     private async Task<string> WatchPodsAsync(IdentityIssuer issuer, CatalogSnapshot current, CancellationToken cancellation)

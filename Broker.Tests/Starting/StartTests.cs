@@ -311,6 +311,17 @@ public sealed class StartTests : IDisposable
     }
 
     [Fact]
+    public async Task An_identity_issuer_that_publishes_no_key_fails_a_check()
+    {
+        var configuration = Configuration();
+        await File.WriteAllTextAsync(Path.Combine(directory, "jwks.json"), """{"keys":[]}""", Cancel);
+        var (code, said) = await RunAsync([("BROKER_CONFIG", configuration)], "check", "--no-users");
+        code.ShouldBe(1, said);
+        Unwrapped(said).ShouldContain("FAILS    identity issuer k: has no usable key: none of its tokens can be verified.");
+        Unwrapped(said).ShouldContain("2 checks failed. Fix what the lines marked FAILS say, and check again.");
+    }
+
+    [Fact]
     public async Task What_is_guaranteed_and_cannot_be_kept_on_the_server_that_there_is_is_refused_by_a_check_and_at_start()
     {
         await using var postgres = await LocalPostgres.StartAsync(new() { MaxConnections = 30 }, Cancel);
@@ -430,7 +441,7 @@ public sealed class StartTests : IDisposable
     private string Configuration(Action<JsonNode>? change = null)
     {
         var keys = Path.Combine(directory, "jwks.json");
-        File.WriteAllText(keys, """{"keys":[]}""");
+        File.WriteAllText(keys, SmallestConfiguration.KeySet);
         var whole = JsonNode.Parse("""
             {"Broker":{"Ledger":{"Kind":"InProcess"},"Audit":{"Path":"DIRECTORY/audit.jsonl"},"Issuers":{"here":{"Kind":"BuiltIn"}},
             "Databases":{"orders":{"Engine":"PostgreSql","Host":"127.0.0.1","Port":1,"Name":"app","AdminConnectionString":"Username=x;Password=y"}},
