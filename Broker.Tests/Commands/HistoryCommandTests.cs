@@ -25,7 +25,7 @@ public sealed class HistoryCommandTests
     public void The_time_until_the_database_is_full_is_a_sentence(int? seconds, string sentence)
     {
         using var text = new StringWriter();
-        HistoryCommand.Write(CommandLine.ConsoleInto(text), Of([(0, 10)]) with { FullInSeconds = seconds }).ShouldBe(0);
+        HistoryCommand.Write(CommandLine.ConsoleInto(text), Of([(0, 10)]) with { FullInSeconds = seconds });
         text.ToString().Split('\n').ShouldContain(line => line.TrimEnd() == sentence);
     }
 

@@ -8,7 +8,7 @@ using Xunit;
 namespace Broker.Tests.Docs.Blocks;
 
 /// <summary>Shell in a document is run by a shell, and each command in it is read by the program that it calls; inline commands too.</summary>
-public sealed class ShellBlocksTests
+public sealed partial class ShellBlocksTests
 {
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
@@ -25,7 +25,7 @@ public sealed class ShellBlocksTests
         example.Has("vault-ca.crt", "an authority");
         example.Has("token", "a token");
         example.Has("broker.json", "{}");
-        var (output, calls) = await example.RunAsync(DocumentBlock.Named(name).Text, new Dictionary<string, string>(), Cancellation);
+        var (output, calls) = await example.RunAsync(Called(DocumentBlock.Named(name).Text), new Dictionary<string, string>(), Cancellation);
 
         var all = KubernetesYaml.LoadAllFromString(output, null, true);
         (calls.Count + all.Count).ShouldBeGreaterThan(0, "an example does something");
@@ -85,6 +85,12 @@ public sealed class ShellBlocksTests
 
         read.ShouldBeGreaterThan(2);
     }
+
+    // A block that only defines a command is read by calling the command.
+    private static string Called(string text) => Definition().Match(text.Trim()) is { Success: true } alone ? $"{text}\n{alone.Groups[1].Value} health" : text;
+
+    [GeneratedRegex(@"\A(\w+)\(\) \{[^\n]*\}\z")]
+    private static partial Regex Definition();
 
     // What somebody makes is what the broker's pod mounts, with the keys that its configuration reads.
     private static void IsMounted(V1ObjectMeta made, ICollection<string> keys, Func<V1Volume, string?> nameIn)
