@@ -119,7 +119,7 @@ public sealed class ChainTests : IDisposable
     }
 
     [Fact]
-    public async Task Who_rewrites_the_whole_chain_lacks_the_key()
+    public async Task An_attacker_who_rewrites_the_whole_chain_lacks_the_key()
     {
         await WriteAsync(30);
         using var foreign = ECDsa.Create(ECCurve.NamedCurves.nistP256);

@@ -10,7 +10,7 @@ using Xunit;
 namespace Broker.Tests.Authentication;
 
 /// <summary>
-/// Tokens as the issuers that people have write them, and key sets as they publish them, each from its documentation: what the
+/// Tokens as widespread issuers write them, and key sets as they publish them, each from its documentation: what the
 /// broker has to understand without being told more than the issuer's address and the audience.
 /// </summary>
 public sealed class IssuersInTheFieldTests : IAsyncLifetime

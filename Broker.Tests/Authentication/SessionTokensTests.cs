@@ -12,7 +12,7 @@ using Xunit;
 
 namespace Broker.Tests.Authentication;
 
-/// <summary>Session tokens that anybody can make up, on a ledger that takes its time.</summary>
+/// <summary>Session tokens that anybody can make up, on a slow ledger.</summary>
 public sealed class SessionTokensTests
 {
     private static readonly TimeSpan Hour = TimeSpan.FromHours(1);

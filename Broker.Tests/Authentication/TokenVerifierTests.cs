@@ -12,7 +12,7 @@ using Xunit;
 
 namespace Broker.Tests.Authentication;
 
-/// <summary>Checks of signatures, which cost the most of what anybody can ask for, with a key that takes its time.</summary>
+/// <summary>Checks of signatures, the most expensive thing that anybody can ask for, with a slow key.</summary>
 public sealed class TokenVerifierTests : IAsyncLifetime
 {
     private const int More = 8;

@@ -45,7 +45,7 @@ public class BudgetCountTests
     }
 
     [Fact]
-    public void Who_has_more_open_than_granted_is_named_with_how_many_and_nobody_else_is()
+    public void A_user_with_more_open_than_granted_is_named_with_how_many_and_no_other_is()
     {
         var granted = new Dictionary<string, int> { ["fewer"] = 10, ["as many"] = 10, ["more"] = 10 };
         BudgetCount.Of(

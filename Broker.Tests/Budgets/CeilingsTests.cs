@@ -33,7 +33,7 @@ public sealed class CeilingsTests : IAsyncDisposable
     public ValueTask DisposeAsync() => store.DisposeAsync();
 
     [Fact]
-    public async Task It_is_known_who_set_it_why_and_since_when_until_it_is_taken_back()
+    public async Task A_ceilings_setter_reason_and_time_are_known_until_it_is_taken_back()
     {
         (await ReadAsync()).ShouldBe((null, null));
         await ceilings.SetAsync("orders", Order, Cancel);
@@ -50,7 +50,7 @@ public sealed class CeilingsTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task Who_set_one_is_not_told_of_another_that_an_earlier_version_set_since()
+    public async Task The_setter_of_a_ceiling_is_not_named_for_another_that_an_earlier_version_set_since()
     {
         await ceilings.SetAsync("orders", Order, Cancel);
         await ledger.Texts.ChangeSharedAsync("ceiling:orders", _ => seal.Seal("17", Purpose, "orders"), Cancel);
@@ -58,7 +58,7 @@ public sealed class CeilingsTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task One_that_an_earlier_version_set_is_in_force()
+    public async Task A_ceiling_that_an_earlier_version_set_is_in_force()
     {
         await WriteAsync(seal.Seal("17", Purpose, "orders"));
         (await ReadAsync()).ShouldBe((17, new CeilingOrder(17, "", "", null)));
@@ -83,7 +83,7 @@ public sealed class CeilingsTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task L14_Who_set_a_ceiling_and_why_is_told_only_where_a_broker_sealed_it()
+    public async Task L14_The_setter_and_the_reason_of_a_ceiling_are_told_only_where_a_broker_sealed_them()
     {
         await WriteAsync("42");
         (await ledger.Texts.ReplaceSharedAsync("ceiling-order:orders", null, JsonSerializer.Serialize(Order), Cancel)).ShouldBeTrue();

@@ -421,7 +421,7 @@ public class CatalogReaderTests
     }
 
     [Fact]
-    public void So_are_those_that_are_counted_at_one_address_and_those_behind_a_pooler_are_not()
+    public void Guarantees_on_databases_at_one_address_are_added_up_and_those_behind_a_pooler_are_not()
     {
         (string, string?)[] at = [("Databases:orders:Budget:Limit", "60"), ("Databases:orders:Budget:CeilingPercent", "100"), .. Billing(null, "ORDERS-DB")];
         Configured.Read(at).Errors.ShouldHaveSingleItem().ToString().ShouldContain("61 are guaranteed on them together");

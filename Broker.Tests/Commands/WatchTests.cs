@@ -54,7 +54,7 @@ public sealed class WatchTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Who_never_had_an_answer_is_told_at_once()
+    public async Task A_command_that_never_had_an_answer_says_so_at_once()
     {
         answer = _ => Results.Problem("Your token has expired.", statusCode: 401);
 

@@ -57,7 +57,7 @@ public abstract partial class LedgerContract
     });
 
     [Fact]
-    public Task Who_does_not_follow_sizes_keeps_what_it_has_and_who_cannot_do_with_less_too() => WithoutStallAsync(async () =>
+    public Task A_holder_that_does_not_follow_sizes_or_cannot_do_with_less_keeps_what_it_has() => WithoutStallAsync(async () =>
     {
         await CountedAsync(20);
         await ActiveAsync();
@@ -70,7 +70,7 @@ public abstract partial class LedgerContract
     });
 
     [Fact]
-    public Task Who_never_confirms_keeps_what_it_has_and_others_are_asked() => WithoutStallAsync(async () =>
+    public Task A_holder_that_never_confirms_keeps_what_it_has_and_others_are_asked() => WithoutStallAsync(async () =>
     {
         await CountedAsync(21);
         await ActiveAsync();

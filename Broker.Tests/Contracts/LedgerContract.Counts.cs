@@ -50,7 +50,7 @@ public abstract partial class LedgerContract
     }
 
     [Fact]
-    public async Task Who_gives_up_waiting_keeps_what_it_holds_and_loses_what_was_only_reserved()
+    public async Task A_caller_that_gives_up_waiting_keeps_what_it_holds_and_loses_what_was_only_reserved()
     {
         await CountedAsync(100);
         (await ClaimAsync(Claim(0, 3))).ShouldBeOfType<ClaimAnswer.Issue>();

@@ -9,7 +9,7 @@ namespace Broker.Tests.Contracts;
 public abstract partial class LedgerContract
 {
     [Fact]
-    public Task L4_Who_is_moved_without_an_overlap_may_not_hear_of_it_and_keeps_its_login_for_as_long_as_it_was_promised() => WithoutStallAsync(async () =>
+    public Task L4_A_holder_that_is_moved_without_an_overlap_may_not_hear_of_it_and_keeps_its_login_for_as_long_as_it_was_promised() => WithoutStallAsync(async () =>
     {
         await CountedAsync(9);
         var soon = TimeSpan.FromSeconds(50);
@@ -60,7 +60,7 @@ public abstract partial class LedgerContract
     });
 
     [Fact]
-    public Task Who_waits_in_line_is_told_with_what_it_wants() => WithoutStallAsync(async () =>
+    public Task The_line_shows_who_waits_and_for_how_many_connections() => WithoutStallAsync(async () =>
     {
         await CountedAsync(6);
         await ActiveAsync();
@@ -120,7 +120,7 @@ public abstract partial class LedgerContract
     }
 
     [Fact]
-    public Task Who_leaves_while_both_its_logins_connections_are_counted_gives_both_back() => WithoutStallAsync(async () =>
+    public Task A_holder_that_leaves_while_both_its_logins_connections_are_counted_gives_both_back() => WithoutStallAsync(async () =>
     {
         await CountedAsync(100);
         var old = await ActiveAsync();
@@ -150,7 +150,7 @@ public abstract partial class LedgerContract
     }
 
     [Fact]
-    public Task Who_asks_again_in_the_second_half_of_its_time_gets_more_of_it() => WithoutStallAsync(async () =>
+    public Task A_holder_that_asks_again_in_the_second_half_of_its_time_gets_more_of_it() => WithoutStallAsync(async () =>
     {
         await CountedAsync(100);
         await ActiveAsync();
@@ -179,7 +179,7 @@ public abstract partial class LedgerContract
     }
 
     [Fact]
-    public Task L10_Who_waits_in_line_no_longer_holds_up_nobody_and_what_comes_free_is_given_to_the_next_at_once() => WithoutStallAsync(async () =>
+    public Task L10_A_caller_that_left_the_line_holds_up_nobody_and_what_comes_free_is_given_to_the_next_at_once() => WithoutStallAsync(async () =>
     {
         await CountedAsync(5);
         await ActiveAsync();

@@ -72,7 +72,7 @@ public abstract partial class LedgerContract
     }
 
     [Fact]
-    public async Task Who_waited_is_granted_the_lease_once_it_is_active()
+    public async Task A_caller_that_waited_is_granted_the_lease_once_it_is_active()
     {
         await CountedAsync(100);
         var order = await ActiveAsync();
@@ -219,7 +219,7 @@ public abstract partial class LedgerContract
     });
 
     [Fact]
-    public Task L10_Who_waits_for_what_others_have_open_is_in_line_and_holds_up_nobody() => WithoutStallAsync(async () =>
+    public Task L10_A_caller_that_waits_for_what_others_have_open_is_in_line_and_holds_up_nobody() => WithoutStallAsync(async () =>
     {
         await CountedAsync(10);
         await ActiveAsync();
@@ -445,7 +445,7 @@ public abstract partial class LedgerContract
     }
 
     [Fact]
-    public async Task Who_waits_hears_that_the_lease_is_there()
+    public async Task A_waiting_caller_hears_that_the_lease_is_there()
     {
         var heard = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         using var listening = Ledger.Listen(database, subject =>

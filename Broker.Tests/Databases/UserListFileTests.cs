@@ -40,7 +40,7 @@ public sealed class UserListFileTests : IDisposable
     }
 
     [Fact]
-    public async Task Who_may_read_it_is_whom_its_maker_let_and_never_everybody()
+    public async Task The_mode_of_the_file_is_kept_but_others_may_never_read_it()
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows has no file modes.");
         File.SetUnixFileMode(Path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead);
@@ -99,7 +99,7 @@ public sealed class UserListFileTests : IDisposable
     }
 
     [Fact]
-    public async Task One_that_is_not_there_is_refused_in_words_and_not_made()
+    public async Task A_missing_file_is_refused_with_an_explanation_and_not_created()
     {
         File.Delete(Path);
         (await Should.ThrowAsync<DatabaseException>(() => PutAsync(("a", "SCRAM-1")))).Message.ShouldContain($"UserList {Path} cannot be written: there is no such file");

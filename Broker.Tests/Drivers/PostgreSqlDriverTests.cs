@@ -58,7 +58,7 @@ public sealed class PostgreSqlDriverTests(PostgreSqlDriverTests.Server server) :
     }
 
     [Fact]
-    public async Task Who_says_nothing_prefers_TLS_and_a_driver_that_cannot_says_so()
+    public async Task TLS_is_preferred_where_nothing_is_configured_and_a_driver_that_cannot_says_so()
     {
         var (database, login) = await server.CreateAsync("prefer", HardPassword);
 

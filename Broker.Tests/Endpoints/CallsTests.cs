@@ -180,7 +180,7 @@ public sealed class CallsTests(RunningBroker broker)
     }
 
     [Fact]
-    public async Task Who_is_not_listed_may_neither_look_nor_steer()
+    public async Task A_caller_that_is_not_listed_may_neither_read_nor_order()
     {
         using var pod = await broker.PodAsync();
         using var viewer = await broker.ViewerAsync();

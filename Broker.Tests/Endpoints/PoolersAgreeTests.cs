@@ -44,7 +44,7 @@ public sealed class PoolersAgreeTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task They_tell_the_same_of_a_pooler_at_work_and_of_one_that_is_away()
+    public async Task All_places_tell_the_same_of_a_pooler_at_work_and_of_one_that_is_away()
     {
         using var pod = Client(identity.PodToken(1));
         var grant = await pod.GrantAsync("""{"connections":3}""", "orders-api");

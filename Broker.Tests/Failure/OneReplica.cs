@@ -6,7 +6,7 @@ using Xunit;
 
 namespace Broker.Tests.Failure;
 
-/// <summary>What the only replica of a stage says.</summary>
+/// <summary>What the API of a stage's only replica answers.</summary>
 internal static class OneReplica
 {
     /// <summary>How many connections are granted.</summary>

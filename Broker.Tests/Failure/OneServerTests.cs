@@ -24,7 +24,7 @@ public sealed class OneServerTests : BrokersOfOneServer
     }
 
     [Fact]
-    public async Task L2_Nor_by_several_replicas_over_Redis()
+    public async Task L2_Several_replicas_over_Redis_do_not_promise_more_than_the_server_has()
     {
         await using var postgres = await LocalPostgres.StartAsync(new() { MaxConnections = 60 }, Cancellation);
         await using var redis = await LocalRedis.StartAsync(cancellation: Cancellation);
@@ -34,7 +34,7 @@ public sealed class OneServerTests : BrokersOfOneServer
     }
 
     [Fact]
-    public async Task L2_Nor_those_of_one_PostgreSQL_whose_administrator_may_not_read_what_it_is()
+    public async Task L2_Two_databases_are_promised_no_more_than_their_PostgreSQL_has_when_its_identity_cannot_be_read()
     {
         await using var postgres = await LocalPostgres.StartAsync(new() { MaxConnections = 60 }, Cancellation);
         await using (var source = NpgsqlDataSource.Create(postgres.AdminConnectionString))
@@ -54,7 +54,7 @@ public sealed class OneServerTests : BrokersOfOneServer
     }
 
     [Fact]
-    public async Task L2_Nor_those_of_one_MariaDB()
+    public async Task L2_Two_databases_of_one_MariaDB_are_promised_no_more_than_it_has()
     {
         await using var mariaDb = await LocalMariaDb.StartAsync(new() { MaxConnections = 60 }, Cancellation);
         var broker = await BrokerAsync(null, OnMariaDb(mariaDb), OnMariaDb(mariaDb, "localhost"), CreationOn(mariaDb));

@@ -22,7 +22,7 @@ public sealed class PoolerRotationTests
     public Task A_lease_rotates_twice_under_load_and_its_first_user_is_dropped_and_no_query_fails() => RotateAsync(2, userList: false);
 
     [Fact]
-    public Task So_it_does_where_the_pooler_reads_its_users_from_a_list() => RotateAsync(1, userList: true);
+    public Task A_lease_rotates_under_load_where_the_pooler_reads_its_users_from_a_list_and_no_query_fails() => RotateAsync(1, userList: true);
 
     private async Task RotateAsync(int rotations, bool userList)
     {

@@ -5,7 +5,7 @@ using Xunit;
 
 namespace Broker.Tests.Failure;
 
-/// <summary>The one replica, whose ledger is a file, is killed and started again: who held something holds it still.</summary>
+/// <summary>The one replica, whose ledger is a file, is killed and started again: every holder keeps what it held.</summary>
 public sealed class RestartedOnFileTests
 {
     private const int Pods = 5;

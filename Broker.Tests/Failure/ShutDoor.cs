@@ -1,6 +1,6 @@
 namespace Broker.Tests.Failure;
 
-/// <summary>A way to a server that can be shut: who comes is let in, and waits there until it is opened.</summary>
+/// <summary>A proxy in front of a server that can be shut: connections are accepted, and wait until it is opened.</summary>
 internal sealed class ShutDoor : WayToServer
 {
     private readonly TaskCompletionSource opened = new(TaskCreationOptions.RunContinuationsAsynchronously);

@@ -4,13 +4,13 @@ using Xunit;
 
 namespace Broker.Tests.Leases;
 
-/// <summary>A holder that follows sizes, from the claim over the watch to the confirmation.</summary>
+/// <summary>A holder that follows sizes, from the claim through the watch to the confirmation.</summary>
 public sealed class BreathingTests
 {
     private static readonly TimeSpan Minute = TimeSpan.FromMinutes(1);
 
     [Fact]
-    public async Task Who_watches_is_asked_to_go_down_when_another_waits_who_is_served_at_the_word_and_is_given_more_when_that_has_left()
+    public async Task A_watching_holder_is_asked_to_go_down_for_a_waiting_caller_and_is_given_more_when_that_has_left()
     {
         await using var world = new World(World.OrdersApi with { Connections = new() { SurgePercent = 0 } }, capacity: 20);
         var replica = await world.ReplicaAsync();

@@ -10,7 +10,7 @@ public sealed class BrokeOnceTests
     private static readonly TimeSpan Minute = TimeSpan.FromMinutes(1);
 
     [Fact]
-    public async Task L12_Who_waits_for_a_lease_that_it_fills_books_no_other_each_time_it_looks()
+    public async Task L12_A_caller_that_waits_for_a_lease_that_it_fills_books_no_other_each_time_it_looks()
     {
         await using var world = new World(World.OrdersApi with { MaxHoldersPerLease = 1 });
         var hold = new TaskCompletionSource();

@@ -129,7 +129,7 @@ public sealed class ConnectionCapsTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task L2_Nor_is_one_that_hangs_until_its_deadline(bool lowers)
+    public async Task L2_A_change_that_hangs_until_its_deadline_is_not_overtaken_by_the_next(bool lowers)
     {
         await using var world = Enforcing(capacity: 1000);
         var replica = await world.ReplicaAsync();
@@ -167,7 +167,7 @@ public sealed class ConnectionCapsTests
     }
 
     [Fact]
-    public async Task Who_has_more_open_than_granted_is_shown()
+    public async Task A_holder_with_more_open_than_granted_is_shown()
     {
         await using var world = new World();
         var replica = await world.ReplicaAsync();

@@ -6,7 +6,7 @@ using Xunit;
 
 namespace Broker.Tests.Leases;
 
-/// <summary>Leases by ids of their clients' own, on several replicas, each of which remembers some.</summary>
+/// <summary>Leases under ids that their clients chose, on several replicas, each of which remembers some.</summary>
 public sealed class HandleTests
 {
     private const string Path = "database/creds/orders-api";

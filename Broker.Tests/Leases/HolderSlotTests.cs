@@ -6,7 +6,7 @@ using Xunit;
 
 namespace Broker.Tests.Leases;
 
-/// <summary>A text that holders share but for their names.</summary>
+/// <summary>A text that is the same for all holders except for their names.</summary>
 public sealed class HolderSlotTests
 {
     private const string Holder = "orders-api.sR3lCOZasfSfGIpv";

@@ -10,7 +10,7 @@ public sealed class LeaseLoginsTests
     private static readonly TimeSpan Minute = TimeSpan.FromMinutes(1);
 
     [Fact]
-    public async Task Those_of_leases_that_are_over_are_forgotten_when_the_next_one_comes()
+    public async Task Logins_of_leases_that_are_over_are_forgotten_when_the_next_one_comes()
     {
         await using var world = new World(World.OrdersApi with { IdleTtl = TimeSpan.Zero });
         world.Issuer.Life = 2 * Minute;

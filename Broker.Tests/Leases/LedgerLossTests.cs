@@ -6,7 +6,7 @@ using Xunit;
 
 namespace Broker.Tests.Leases;
 
-/// <summary>A ledger that lost something, or was sealed by somebody else.</summary>
+/// <summary>A ledger that lost records, or was sealed with other keys.</summary>
 public sealed class LedgerLossTests
 {
     private static readonly TimeSpan Minute = TimeSpan.FromMinutes(1);

@@ -21,7 +21,7 @@ public sealed class LeftoversTests
     private static readonly TimeSpan Minute = TimeSpan.FromMinutes(1);
 
     [Fact]
-    public async Task L5_The_user_of_a_lease_is_none()
+    public async Task L5_The_user_of_a_lease_is_not_a_leftover()
     {
         await using var world = new World();
         var replica = await world.ReplicaAsync();

@@ -7,7 +7,7 @@ using Xunit;
 
 namespace Broker.Tests.Leases;
 
-/// <summary>Users that were made and of which nobody was told.</summary>
+/// <summary>Users that were made while the issuer's answer was lost.</summary>
 public sealed class LostAnswersTests
 {
     private static readonly TimeSpan Minute = TimeSpan.FromMinutes(1);
@@ -35,7 +35,7 @@ public sealed class LostAnswersTests
     }
 
     [Fact]
-    public async Task L4_Who_looks_for_what_a_lost_answer_made_touches_no_user_whose_answer_is_on_its_way()
+    public async Task L4_The_search_for_what_a_lost_answer_made_touches_no_user_whose_answer_is_on_its_way()
     {
         await using var world = new World(Exclusive with { Sharing = SharingScope.Holder });
         world.Issuer.ChoosesNames = true;

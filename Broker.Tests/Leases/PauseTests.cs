@@ -6,7 +6,7 @@ using Xunit;
 
 namespace Broker.Tests.Leases;
 
-/// <summary>Roles that an operator pauses, drains and lets give again.</summary>
+/// <summary>Roles that an operator pauses, drains and resumes.</summary>
 public sealed class PauseTests
 {
     private const string Reason = "the orders database moves to a new disk";
@@ -56,7 +56,7 @@ public sealed class PauseTests
     }
 
     [Fact]
-    public async Task Who_waits_in_line_is_told_at_once_and_gets_nothing_when_room_comes()
+    public async Task A_caller_in_line_is_told_at_once_and_gets_nothing_when_room_comes()
     {
         await using var world = new World(World.OrdersApi with { Connections = new() { Default = 1, Max = 20 } }, capacity: 10);
         var a = await world.ReplicaAsync();
@@ -93,7 +93,7 @@ public sealed class PauseTests
     }
 
     [Fact]
-    public async Task L14_Who_writes_into_the_ledger_takes_no_order_back()
+    public async Task L14_A_writer_in_the_ledger_takes_no_order_back()
     {
         await using var world = new World();
         var a = await world.ReplicaAsync();
@@ -113,7 +113,7 @@ public sealed class PauseTests
     }
 
     [Fact]
-    public async Task Who_read_earlier_orders_does_not_write_them_over_later_ones()
+    public async Task A_replica_that_read_earlier_orders_does_not_write_them_over_later_ones()
     {
         await using var world = new World();
         var a = await world.ReplicaAsync();

@@ -9,7 +9,7 @@ using Xunit;
 
 namespace Broker.Tests.Leases;
 
-/// <summary>Pods that are killed without a word, and a cluster that tells.</summary>
+/// <summary>Pods that are killed without a release, and a cluster that reports it.</summary>
 public sealed class PodsGoneTests
 {
     private static readonly TimeSpan Minute = TimeSpan.FromMinutes(1);
@@ -39,7 +39,7 @@ public sealed class PodsGoneTests
     }
 
     [Fact]
-    public async Task Who_is_of_another_pod_account_or_cluster_stays()
+    public async Task Holders_of_another_pod_account_or_cluster_stay()
     {
         await using var world = new World();
         var replica = await world.ReplicaAsync();

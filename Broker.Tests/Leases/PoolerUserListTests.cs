@@ -6,7 +6,7 @@ using Xunit;
 
 namespace Broker.Tests.Leases;
 
-/// <summary>A pooler that reads its users from a file: it knows each before any pod is told of it, and as long as anybody may use it.</summary>
+/// <summary>A pooler that reads its users from a file: it knows each user before any pod is told of it, and as long as a pod may use it.</summary>
 public sealed class PoolerUserListTests : IDisposable
 {
     private static readonly TimeSpan Minute = TimeSpan.FromMinutes(1);

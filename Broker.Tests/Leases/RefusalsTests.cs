@@ -35,14 +35,14 @@ public sealed class RefusalsTests
     [InlineData(3, null, 1)]
     [InlineData(101, null, 1)]
     [InlineData(121, 4, 10)] // there will never be so many
-    public void Who_waited_in_line_is_to_come_back_at_once_to_its_place(int least, int? nextEndSeconds, int retrySeconds)
+    public void A_caller_that_waited_in_line_comes_back_at_once_to_its_place(int least, int? nextEndSeconds, int retrySeconds)
     {
         var answer = new ClaimAnswer.Exhausted(2, 0, 100, 120, nextEndSeconds is { } seconds ? seconds * Second : null);
         Refusals.For(answer, Claim(least), World.Orders).RetryAfter.ShouldBe(retrySeconds * Second);
     }
 
     [Fact]
-    public void Who_stands_in_line_hears_how_many_came_first()
+    public void A_caller_in_line_hears_how_many_came_first()
     {
         var refusal = Refusals.For(new ClaimAnswer.InLine(4, 7, 100), Claim(8), World.Orders);
         (refusal.Code, refusal.RetryAfter, refusal.Budget).ShouldBe((RefusalCode.BudgetExhausted, Second, new BudgetShortfall(7, 0, 100)));
@@ -50,7 +50,7 @@ public sealed class RefusalsTests
     }
 
     [Fact]
-    public void Who_waited_in_line_for_what_others_have_open_hears_that()
+    public void A_caller_that_waited_in_line_for_what_others_have_open_hears_that()
     {
         var refusal = Refusals.For(new ClaimAnswer.InLine(1, 7, 7), Claim(8), World.Orders);
         (refusal.Code, refusal.RetryAfter, refusal.Budget).ShouldBe((RefusalCode.BudgetExhausted, Second, new BudgetShortfall(7, 0, 7)));

@@ -6,7 +6,7 @@ using Xunit;
 
 namespace Broker.Tests.Leases;
 
-/// <summary>A configuration that is read anew while orders and claims are under way.</summary>
+/// <summary>A configuration that is reloaded while orders and claims are under way.</summary>
 public sealed class ReloadedCatalogTests
 {
     private static readonly TimeSpan Minute = TimeSpan.FromMinutes(1);

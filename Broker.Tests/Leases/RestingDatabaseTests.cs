@@ -6,7 +6,7 @@ using Xunit;
 
 namespace Broker.Tests.Leases;
 
-/// <summary>A database of which nobody wants anything is asked nothing; who comes has it counted before anything is granted.</summary>
+/// <summary>A database that nobody uses is not queried; the next claim has its connections counted before anything is granted.</summary>
 public sealed class RestingDatabaseTests
 {
     private static readonly TimeSpan Minute = TimeSpan.FromMinutes(1);
@@ -27,7 +27,7 @@ public sealed class RestingDatabaseTests
     }
 
     [Fact]
-    public async Task L2_Who_comes_then_has_the_connections_counted_that_others_opened_meanwhile()
+    public async Task L2_A_claim_on_a_resting_database_waits_for_a_count_of_what_others_opened_meanwhile()
     {
         await using var world = new World(capacity: 10);
         var replica = await world.ReplicaAsync();
@@ -42,7 +42,7 @@ public sealed class RestingDatabaseTests
     }
 
     [Fact]
-    public async Task Who_does_not_want_to_wait_starts_the_count_that_the_next_one_finds()
+    public async Task A_caller_that_does_not_wait_starts_the_count_that_the_next_one_finds()
     {
         await using var world = new World();
         var replica = await world.ReplicaAsync();

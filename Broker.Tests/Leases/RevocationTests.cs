@@ -5,7 +5,7 @@ using Xunit;
 
 namespace Broker.Tests.Leases;
 
-/// <summary>How the user of a lease that is over goes.</summary>
+/// <summary>How the user of an ended lease is dropped.</summary>
 public sealed class RevocationTests
 {
     private static readonly TimeSpan Minute = TimeSpan.FromMinutes(1);

@@ -6,7 +6,7 @@ using Xunit;
 
 namespace Broker.Tests.Leases;
 
-/// <summary>A lease is Revoked when its user is gone and its sessions are; until then its state says what is still true.</summary>
+/// <summary>A lease is Revoked when its user and its sessions are gone; until then its state says what remains.</summary>
 public sealed class RevokedMeansGoneTests
 {
     private static readonly TimeSpan Minute = TimeSpan.FromMinutes(1);

@@ -87,14 +87,14 @@ public sealed class SharedServerTests
     }
 
     [Fact]
-    public async Task L2_So_are_those_reached_at_one_address_of_a_server_that_says_nothing_of_itself()
+    public async Task L2_Databases_at_one_address_share_one_budget_when_the_server_does_not_identify_itself()
     {
         await using var world = Two("pg", "PG");
         (await PromisedAsync(world, await world.ReplicaAsync())).ShouldBe(37);
     }
 
     [Fact]
-    public async Task L2_So_are_those_of_which_the_configuration_says_it()
+    public async Task L2_Databases_that_the_configuration_puts_on_one_server_share_one_budget()
     {
         await using var world = Two("pg", "proxy", server: "main");
         (await PromisedAsync(world, await world.ReplicaAsync())).ShouldBe(37);
@@ -212,7 +212,7 @@ public sealed class SharedServerTests
     }
 
     [Fact]
-    public async Task L3_L8_Who_holds_a_lease_of_a_broker_that_knew_of_no_servers_has_it_still()
+    public async Task L3_L8_A_holder_of_a_lease_of_a_broker_that_knew_of_no_servers_has_it_still()
     {
         await using var world = new World(OrdersApi, On("orders", "pg", server: "orders"), capacity: 57);
         var before = await world.ReplicaAsync();

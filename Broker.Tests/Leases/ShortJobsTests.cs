@@ -8,8 +8,8 @@ using Xunit;
 namespace Broker.Tests.Leases;
 
 /// <summary>
-/// More short jobs than there are connections, killed without a word, and no cluster that tells. They do what they are told: they wait
-/// in line for as long as they said, and come back when the answer says so. Room is not there for long while they wait.
+/// More short jobs than there are connections, killed without a release, and no cluster that reports it. They do what they are told: they wait
+/// in line for as long as they said, and come back when the answer says so. Connections are never free for long while they wait.
 /// </summary>
 public sealed class ShortJobsTests
 {
@@ -90,7 +90,7 @@ public sealed class ShortJobsTests
     }
 
     [Fact]
-    public async Task L10_Who_waited_in_line_to_its_end_and_comes_when_it_is_told_to_has_its_place_back()
+    public async Task L10_A_caller_that_waited_in_line_to_its_end_and_comes_when_it_is_told_to_has_its_place_back()
     {
         await using var world = new World(World.OrdersApi with { Connections = new() { Default = 1 } }, capacity: 1);
         var replica = await world.ReplicaAsync();

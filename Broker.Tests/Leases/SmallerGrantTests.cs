@@ -13,7 +13,7 @@ using Xunit;
 
 namespace Broker.Tests.Leases;
 
-/// <summary>Who gets fewer connections than it asked for is told why: in the answer, by every front, in the audit and in the log.</summary>
+/// <summary>A caller that gets fewer connections than it asked for is told why: in the answer, by every front, in the audit and in the log.</summary>
 public sealed class SmallerGrantTests
 {
     private static readonly TimeSpan Minute = TimeSpan.FromMinutes(1);
@@ -45,7 +45,7 @@ public sealed class SmallerGrantTests
     }
 
     [Fact]
-    public async Task That_no_more_were_free_is_told_also_to_who_waited_in_line_for_them()
+    public async Task A_claim_that_waited_in_line_is_also_told_that_no_more_were_free()
     {
         await using var world = new World(capacity: 8);
         var replica = await world.ReplicaAsync();
@@ -81,7 +81,7 @@ public sealed class SmallerGrantTests
     }
 
     [Fact]
-    public async Task Who_asks_for_more_than_it_was_granted_before_is_told_what_to_do()
+    public async Task A_caller_that_asks_for_more_than_it_was_granted_before_is_told_what_to_do()
     {
         await using var world = new World();
         var replica = await world.ReplicaAsync();
@@ -92,7 +92,7 @@ public sealed class SmallerGrantTests
     }
 
     [Fact]
-    public async Task Who_follows_sizes_and_asks_again_is_told_where_it_hears_of_more()
+    public async Task A_caller_that_follows_sizes_and_asks_again_is_told_where_it_hears_of_more()
     {
         await using var world = new World(World.OrdersApi with { Connections = new() { Default = 5, Min = 1, Max = 20, SurgePercent = 0 } }, capacity: 8);
         var replica = await world.ReplicaAsync();

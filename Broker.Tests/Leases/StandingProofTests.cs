@@ -51,7 +51,7 @@ public sealed class StandingProofTests
     }
 
     [Fact]
-    public async Task L7_Who_waits_in_line_is_handed_nothing_once_it_is_proven_no_more_and_leaves_its_place()
+    public async Task L7_A_caller_in_line_is_handed_nothing_once_it_is_proven_no_more_and_leaves_its_place()
     {
         await using var world = new World(capacity: 4);
         var replica = await world.ReplicaAsync();
@@ -65,7 +65,7 @@ public sealed class StandingProofTests
     }
 
     [Fact]
-    public async Task L7_Who_waits_for_a_lease_to_be_issued_is_not_handed_it_once_it_is_proven_no_more()
+    public async Task L7_A_caller_that_waits_for_a_lease_to_be_issued_is_not_handed_it_once_it_is_proven_no_more()
     {
         await using var world = new World();
         var replica = await world.ReplicaAsync();
@@ -79,7 +79,7 @@ public sealed class StandingProofTests
     }
 
     [Fact]
-    public async Task L7_Who_stays_and_waits_for_a_ledger_that_lost_something_gets_no_more_time_once_it_is_proven_no_more()
+    public async Task L7_A_holder_that_stays_and_waits_for_a_ledger_that_lost_records_gets_no_more_time_once_it_is_proven_no_more()
     {
         await using var world = new World();
         var replica = await world.ReplicaAsync();

@@ -57,7 +57,7 @@ public sealed class UserLimitTests
     }
 
     [Fact]
-    public async Task Who_wants_more_than_a_user_may_open_gets_what_it_may()
+    public async Task A_caller_that_wants_more_than_a_user_may_open_gets_what_it_may()
     {
         await using var world = new World();
         world.Engine.UserLimit = 3;
@@ -70,7 +70,7 @@ public sealed class UserLimitTests
     }
 
     [Fact]
-    public async Task Who_needs_more_than_a_user_may_open_is_told_so_and_costs_no_more_users()
+    public async Task A_caller_that_needs_more_than_a_user_may_open_is_told_so_and_costs_no_more_users()
     {
         await using var world = new World();
         world.Engine.UserLimit = 3;

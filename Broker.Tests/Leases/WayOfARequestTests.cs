@@ -219,7 +219,7 @@ public sealed class WayOfARequestTests
     }
 
     [Fact]
-    public async Task L10_Who_waits_for_a_slow_issuer_is_answered_when_its_time_is_over()
+    public async Task L10_A_caller_that_waits_for_a_slow_issuer_is_answered_when_its_time_is_over()
     {
         await using var world = new World();
         var hold = new TaskCompletionSource();
@@ -313,7 +313,7 @@ public sealed class WayOfARequestTests
     }
 
     [Fact]
-    public async Task L2_Who_left_is_not_remembered_while_the_ledger_is_away()
+    public async Task L2_A_holder_that_left_is_not_remembered_while_the_ledger_is_away()
     {
         await using var world = new World();
         var replica = await world.ReplicaAsync();
@@ -340,7 +340,7 @@ public sealed class WayOfARequestTests
     }
 
     [Fact]
-    public async Task L10_Who_finds_no_room_is_told_to_look_again_before_long_and_gets_it_when_it_is_there()
+    public async Task L10_A_caller_that_finds_no_room_is_told_to_look_again_before_long_and_gets_it_when_it_is_there()
     {
         await using var world = new World(capacity: 2);
         var replica = await world.ReplicaAsync();
@@ -413,7 +413,7 @@ public sealed class WayOfARequestTests
     }
 
     [Fact]
-    public async Task L7_Who_may_not_have_a_role_learns_nothing_by_an_id_of_its_own_making()
+    public async Task L7_A_caller_that_may_not_have_a_role_learns_nothing_by_an_id_of_its_own_making()
     {
         await using var world = new World();
         var replica = await world.ReplicaAsync();
@@ -427,7 +427,7 @@ public sealed class WayOfARequestTests
     }
 
     [Fact]
-    public async Task Who_holds_is_told_to_come_back_after_two_thirds_of_its_time()
+    public async Task A_holder_is_told_to_come_back_after_two_thirds_of_its_time()
     {
         await using var world = new World(World.OrdersApi with { HolderTtl = TimeSpan.FromMinutes(30) });
         var replica = await world.ReplicaAsync();

@@ -281,7 +281,7 @@ internal sealed class World : IAsyncDisposable
     }
 }
 
-/// <summary>A clock whose hands are off.</summary>
+/// <summary>A clock that is wrong by the time that a test sets.</summary>
 internal sealed class ClockThatIsOff(TimeProvider right) : TimeProvider
 {
     /// <summary>By how much.</summary>
@@ -314,7 +314,7 @@ internal sealed class FixedCatalog(CatalogSnapshot current) : ICatalog
     public Action? OnRead { get; set; }
 }
 
-/// <summary>A store whose line can be cut: then nothing gets through, as for a replica that was killed or cut off.</summary>
+/// <summary>A store whose connection can be cut: then nothing gets through, as for a replica that was killed or cut off.</summary>
 internal sealed class CuttableStore(ILedgerStore inner) : ILedgerStore
 {
     private volatile bool cut;

@@ -7,7 +7,7 @@ using Xunit;
 
 namespace Broker.Tests.Leases;
 
-/// <summary>Somebody writes into the ledger what stands there beside the sealed logins, and spoils them (laws L12, L14).</summary>
+/// <summary>A hostile writer changes the records beside the sealed logins, and spoils the logins (laws L12, L14).</summary>
 public sealed class WrittenLedgerTests
 {
     private const string Victim = "victim";

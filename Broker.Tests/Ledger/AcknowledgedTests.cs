@@ -10,7 +10,7 @@ using Xunit;
 
 namespace Broker.Tests.Ledger;
 
-/// <summary>What is rare and costly to forget is answered when a replica of Redis has it: real primaries, replicas and failovers.</summary>
+/// <summary>Rare records that are costly to forget are acknowledged when a replica of Redis has them: real primaries, replicas and failovers.</summary>
 public sealed class AcknowledgedTests : IAsyncLifetime
 {
     private readonly FakeTimeProvider time = new();

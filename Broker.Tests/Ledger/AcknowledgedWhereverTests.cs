@@ -10,7 +10,7 @@ using Xunit;
 namespace Broker.Tests.Ledger;
 
 /// <summary>
-/// What is rare and costly to forget is there after a failover of a Redis Cluster, whose nodes each have a replica, and after one that Sentinel orders.
+/// Rare records that are costly to forget survive a failover of a Redis Cluster, whose nodes each have a replica, and after one that Sentinel orders.
 /// </summary>
 public sealed class AcknowledgedWhereverTests
 {

@@ -68,7 +68,7 @@ public sealed class ClaimTableTests : IAsyncDisposable
 
     [Theory]
     [MemberData(nameof(Lines))]
-    public async Task Who_is_to_stay_is_granted_its_own_while_that_stands(string holder, string its, string pools, string answer)
+    public async Task A_holder_that_is_to_stay_is_granted_its_own_lease_while_that_stands(string holder, string its, string pools, string answer)
     {
         answer.ShouldNotBeEmpty();
         var (own, pool) = await BringAboutAsync(holder, its, pools);

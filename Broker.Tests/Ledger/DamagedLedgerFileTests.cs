@@ -7,7 +7,7 @@ using Xunit;
 
 namespace Broker.Tests.Ledger;
 
-/// <summary>A file that lost something, or is of two moments, is refused in words; it never reads as an older or another ledger.</summary>
+/// <summary>A file that lost data, or mixes two moments, is refused with an explanation; it never reads as an older or another ledger.</summary>
 public sealed class DamagedLedgerFileTests : IAsyncLifetime
 {
     private const int PageSize = 4096;

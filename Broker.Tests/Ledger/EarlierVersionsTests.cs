@@ -56,7 +56,7 @@ public sealed class EarlierVersionsTests : IDisposable
 
     [Theory]
     [MemberData(nameof(Recorded))]
-    public async Task Who_comes_joins_the_lease_who_leaves_gives_back_and_the_duties_go_on(string version)
+    public async Task A_newcomer_joins_the_lease_a_leaver_gives_back_and_the_duties_go_on(string version)
     {
         var (ledger, store, _, orders) = await OpenAsync(version);
         await using var opened = store;

@@ -93,7 +93,7 @@ public sealed class FileLedgerTests : LedgerContract, IAsyncDisposable
     }
 
     [Fact]
-    public async Task Who_asks_again_writes_nothing()
+    public async Task A_claim_that_is_repeated_writes_nothing()
     {
         var file = Path.Combine(directory, "again.db");
         await using var ours = Open(file);

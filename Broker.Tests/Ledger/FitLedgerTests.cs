@@ -10,7 +10,7 @@ using Xunit;
 
 namespace Broker.Tests.Ledger;
 
-/// <summary>A replica that may work on the ledger has it as it is.</summary>
+/// <summary>The ledger keeps its contract behind the check that it is fit.</summary>
 public sealed class FitLedgerTests : LedgerContract, IAsyncLifetime
 {
     private readonly InProcessLedgerStore inner = new(TimeProvider.System);

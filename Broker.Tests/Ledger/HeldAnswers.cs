@@ -2,7 +2,7 @@ using System.Net.Sockets;
 
 namespace Broker.Tests.Ledger;
 
-/// <summary>A way to a server whose answers can be held back, while whatever is sent to it goes through.</summary>
+/// <summary>A proxy that can hold back a server's answers, while requests go through.</summary>
 internal sealed class HeldAnswers : WayToServer
 {
     private volatile TaskCompletionSource pass = new(TaskCreationOptions.RunContinuationsAsynchronously);

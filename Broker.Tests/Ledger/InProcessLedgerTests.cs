@@ -53,7 +53,7 @@ public sealed class InProcessLedgerTests : LedgerContract, IAsyncDisposable
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task One_that_ends_with_its_process_has_nobody_to_hear_first_and_grants_at_once(bool isOfThisProcess)
+    public async Task A_ledger_that_ends_with_its_process_has_nobody_to_hear_first_and_grants_at_once(bool isOfThisProcess)
     {
         await using var own = new InProcessLedgerStore(new FakeTimeProvider()) { IsOfThisProcess = isOfThisProcess };
         var ledger = new SharedLedger(own);
@@ -63,7 +63,7 @@ public sealed class InProcessLedgerTests : LedgerContract, IAsyncDisposable
     }
 
     [Fact]
-    public async Task That_of_a_broker_with_no_other_does()
+    public async Task The_ledger_of_a_broker_without_Redis_ends_with_its_process()
     {
         await using var services = new ServiceCollection().AddLogging().AddMetrics().AddSingleton(TimeProvider.System).AddBrokerCore(new BrokerSettings()).BuildServiceProvider();
         services.GetRequiredService<ILedgerStore>().IsOfThisProcess.ShouldBeTrue();

@@ -6,7 +6,7 @@ using Xunit;
 
 namespace Broker.Tests.Ledger;
 
-/// <summary>What groups of records say when something stands in the ledger that no decision of today wrote so.</summary>
+/// <summary>What groups of records say when the ledger holds a record that today's decisions would not write.</summary>
 public sealed class RecordGroupsTests : IDisposable
 {
     private static readonly TimeSpan Minute = TimeSpan.FromMinutes(1);

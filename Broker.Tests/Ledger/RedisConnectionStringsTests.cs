@@ -10,7 +10,7 @@ using Xunit;
 
 namespace Broker.Tests.Ledger;
 
-/// <summary>What people write into Broker:Ledger:ConnectionString: each works, or is refused in words and without what it holds.</summary>
+/// <summary>What people write into Broker:Ledger:ConnectionString: each works, or is refused with an explanation that does not show it.</summary>
 public sealed class RedisConnectionStringsTests(RedisConnectionStringsTests.Server server) : IClassFixture<RedisConnectionStringsTests.Server>
 {
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
@@ -101,7 +101,7 @@ public sealed class RedisConnectionStringsTests(RedisConnectionStringsTests.Serv
     }
 
     [Fact]
-    public async Task A_Sentinel_with_a_password_of_its_own_is_proven_to_by_that()
+    public async Task A_Sentinel_with_its_own_password_is_authenticated_to_with_that_password()
     {
         await using var servers = await LocalRedisSentinel.StartServersAsync(Cancellation);
         foreach (var redis in new[] { servers.Primary, servers.Replica }) await redis.ExecuteAsync("ACL", ["SETUSER", "broker", "on", ">secret", .. RedisAsItIsRunTests.Rights]);

@@ -1,6 +1,6 @@
 namespace Broker.Tests.Ledger;
 
-/// <summary>Files for the broker and for Redis, which runs as a user of its own.</summary>
+/// <summary>Files for the broker and for Redis, which runs as its own user.</summary>
 internal sealed class RedisFiles : IDisposable
 {
     private readonly DirectoryInfo directory = Directory.CreateTempSubdirectory("broker-redis-files-");

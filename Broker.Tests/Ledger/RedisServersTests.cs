@@ -6,7 +6,7 @@ using Xunit;
 
 namespace Broker.Tests.Ledger;
 
-/// <summary>A Redis that throws keys away, is too old, or is only a copy is told from one that a ledger can live in.</summary>
+/// <summary>A Redis that evicts keys, is too old, or is only a copy is distinguished from one that can hold a ledger.</summary>
 public sealed class RedisServersTests
 {
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;

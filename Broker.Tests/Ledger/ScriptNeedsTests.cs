@@ -8,7 +8,7 @@ using Xunit;
 
 namespace Broker.Tests.Ledger;
 
-/// <summary>A decision's script has of the files that it is put together from what it uses, and nothing that it uses is missing.</summary>
+/// <summary>A decision's script contains everything that it uses of the files it is put together from, and nothing else.</summary>
 public sealed class ScriptNeedsTests
 {
     [Theory]

@@ -5,7 +5,7 @@ using Xunit;
 
 namespace Broker.Tests.Ledger;
 
-/// <summary>Somebody else wrote into the ledger what no broker would: whoever reads or changes a shared text there is answered all the same (law L10).</summary>
+/// <summary>Another program wrote into the ledger what no broker would: a caller that reads or changes a shared text there is answered all the same (law L10).</summary>
 public sealed class StrangeTextsTests : IAsyncLifetime
 {
     private readonly InProcessLedgerStore store = TestedScripts.Open(TimeProvider.System);

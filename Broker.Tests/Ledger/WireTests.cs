@@ -7,7 +7,7 @@ using Xunit;
 
 namespace Broker.Tests.Ledger;
 
-/// <summary>What scripts and C# say to each other has names on both sides, from the C# types alone.</summary>
+/// <summary>The fields that scripts and C# exchange have the same names on both sides, taken from the C# types.</summary>
 public sealed class WireTests
 {
     private const string Script =

@@ -23,7 +23,7 @@ public sealed class FairLineTests
     }
 
     [Fact]
-    public async Task Who_comes_alone_waits_for_one_of_those_who_come_in_hundreds()
+    public async Task A_lone_caller_waits_for_one_of_those_that_come_in_hundreds()
     {
         var line = new FairLine(1, 1000, Longest, time);
         await line.EnterAsync(Of("flood"));

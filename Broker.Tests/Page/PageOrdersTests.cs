@@ -182,7 +182,7 @@ public sealed class PageOrdersTests(Browser browser) : IClassFixture<Browser>, I
     }
 
     [Fact]
-    public async Task Nothing_is_ordered_without_a_reason_nor_by_who_turns_back_and_what_is_wrong_is_said_beside_what_was_typed()
+    public async Task An_order_without_a_reason_or_that_is_cancelled_does_nothing_and_a_mistake_is_shown_beside_the_entered_text()
     {
         await ClaimAsync("uid-1", 4);
         var page = await OpenAsync();

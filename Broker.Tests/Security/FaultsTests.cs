@@ -56,7 +56,7 @@ public sealed class FaultsTests
     [InlineData(typeof(IOException), true, true)]
     [InlineData(typeof(IOException), false, false)]
     [InlineData(typeof(FileNotFoundException), true, false)]
-    public async Task L15_Who_breaks_off_in_the_middle_has_left_and_brought_about_no_fault(Type thrown, bool aborted, bool left)
+    public async Task L15_A_caller_that_breaks_off_in_the_middle_has_left_and_brought_about_no_fault(Type thrown, bool aborted, bool left)
     {
         var audit = new Recorded();
         var context = Context();

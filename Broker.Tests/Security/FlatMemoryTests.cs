@@ -75,7 +75,7 @@ public sealed partial class FlatMemoryTests
     }
 
     [Fact]
-    public async Task Who_chooses_the_status_of_an_answer_makes_no_series_of_it()
+    public async Task A_caller_that_chooses_the_status_of_an_answer_makes_no_series_of_it()
     {
         await using var world = new BrokerWorld();
         var replica = await world.ReplicaAsync();

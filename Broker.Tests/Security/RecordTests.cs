@@ -17,7 +17,7 @@ namespace Broker.Tests.Security;
 public sealed class RecordTests
 {
     [Fact]
-    public async Task L15_Who_proves_nobody_is_not_in_the_record_of_what_was_given_out()
+    public async Task L15_An_unproven_caller_is_not_in_the_record_of_what_was_given_out()
     {
         await using var world = new BrokerWorld();
         var replica = await world.ReplicaAsync();
@@ -105,7 +105,7 @@ public sealed class RecordTests
     }
 
     [Fact]
-    public async Task L7_Who_looks_at_leases_holders_and_leftovers_is_recorded()
+    public async Task L7_A_viewer_of_leases_holders_and_leftovers_is_recorded()
     {
         await using var world = new BrokerWorld();
         var replica = await world.ReplicaAsync();
@@ -135,7 +135,7 @@ public sealed class RecordTests
     [Theory]
     [InlineData("/page/live")]
     [InlineData("/page/live/orders")]
-    public async Task L7_Who_keeps_looking_at_the_page_is_recorded_before_anything_is_shown(string path)
+    public async Task L7_A_viewer_that_keeps_looking_at_the_page_is_recorded_before_anything_is_shown(string path)
     {
         await using var world = new BrokerWorld();
         var replica = await world.ReplicaAsync();
@@ -148,7 +148,7 @@ public sealed class RecordTests
     }
 
     [Fact]
-    public async Task L7_Who_looks_while_nothing_can_be_recorded_is_shown_nothing()
+    public async Task L7_A_viewer_is_shown_nothing_while_nothing_can_be_recorded()
     {
         var audit = new SwitchedAudit();
         await using var world = new BrokerWorld { Services = services => services.Replace(ServiceDescriptor.Singleton<IAudit>(audit)) };
@@ -164,7 +164,7 @@ public sealed class RecordTests
     }
 
     [Fact]
-    public async Task L7_Who_signs_in_by_a_link_is_recorded_before_it_is_let_in_and_a_code_that_is_none_apart()
+    public async Task L7_A_sign_in_by_a_link_is_recorded_before_it_is_let_in_and_an_invalid_code_is_recorded_apart()
     {
         await using var world = new BrokerWorld();
         using var browser = new HttpClient(new HttpClientHandler { AllowAutoRedirect = false }) { BaseAddress = await world.ListeningReplicaAsync() };

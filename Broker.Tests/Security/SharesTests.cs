@@ -34,7 +34,7 @@ public sealed class SharesTests
     }
 
     [Fact]
-    public async Task Who_names_no_pod_leaves_room_for_others_however_often_it_logs_in()
+    public async Task A_caller_without_a_pod_leaves_room_for_others_however_often_it_logs_in()
     {
         var hash = Convert.ToHexStringLower(SHA256.HashData("the-secret"u8));
         await using var world = new BrokerWorld(
@@ -57,7 +57,7 @@ public sealed class SharesTests
     }
 
     [Fact]
-    public async Task Who_names_no_pod_may_have_all_where_that_is_configured()
+    public async Task A_caller_without_a_pod_may_have_all_where_that_is_configured()
     {
         await using var world = new BrokerWorld(("Identity:Callers:Connections", "1000"));
         var replica = await world.ReplicaAsync();

@@ -11,7 +11,7 @@ using Xunit;
 
 namespace Broker.Tests.Authentication.Kubernetes;
 
-/// <summary>A broker beside an API server that knows which pods there are.</summary>
+/// <summary>A broker beside an API server that knows which pods exist.</summary>
 public sealed class PodWatchTests : IAsyncLifetime
 {
     private readonly string directory = Directory.CreateTempSubdirectory("broker-pods-").FullName;

@@ -7,7 +7,7 @@ using Microsoft.AspNetCore.Http;
 
 namespace Broker.Tests.Authentication.Kubernetes;
 
-/// <summary>Its pods: lists in pages and watches, with what a real API server does to those who watch.</summary>
+/// <summary>Its pods: lists in pages and watches, with what a real API server does to watching clients.</summary>
 internal sealed partial class ServedKubernetes
 {
     /// <summary>Its pods, by their UIDs; those who watch hear of no change but <see cref="Tell"/>.</summary>

@@ -149,7 +149,7 @@ public sealed class TokenReviewTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_flood_the_cluster_has_to_be_asked_about_leaves_places_for_whom_its_keys_vouch()
+    public async Task A_flood_of_tokens_that_need_a_review_leaves_places_for_callers_with_valid_signatures()
     {
         using var unknown = new TokenMint("unknown", time, 1);
         cluster.Keys = TokenMint.KeySet(mint);

@@ -2,7 +2,7 @@ using System.Text.Json.Nodes;
 
 namespace Broker.Tests.Fronts.Vault;
 
-/// <summary>Runs clients that others wrote, by small programs of ours that use them as their manuals say.</summary>
+/// <summary>Runs third-party clients, with small programs that use them as their manuals say.</summary>
 internal static class ClientPrograms
 {
     private const string Folder = "Fronts/Vault/Clients";

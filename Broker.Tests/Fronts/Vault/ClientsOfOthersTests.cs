@@ -6,7 +6,7 @@ using Xunit;
 
 namespace Broker.Tests.Fronts.Vault;
 
-/// <summary>Clients that others wrote, against a broker on a real port: log in, read, renew, look up, revoke, errors, log in again.</summary>
+/// <summary>Third-party clients, against a broker on a real port: log in, read, renew, look up, revoke, errors, log in again.</summary>
 public sealed class ClientsOfOthersTests
 {
     [Fact]

@@ -6,7 +6,7 @@ using Xunit;
 
 namespace Broker.Tests.Fronts.Vault;
 
-/// <summary>A lease of a client's is a holder: over a shared login, counted, renewed for the same time, given up alone.</summary>
+/// <summary>A client's lease is a holder: it has a shared login, is counted, is renewed for the same time, and is given up alone.</summary>
 public sealed class LeaseTests
 {
     [Fact]
@@ -25,7 +25,7 @@ public sealed class LeaseTests
     }
 
     [Fact]
-    public async Task L7_Who_gives_up_one_of_two_reads_holds_the_user_in_the_record()
+    public async Task L7_A_client_that_gives_up_one_of_two_reads_holds_the_user_in_the_record()
     {
         await using var world = new BrokerWorld();
         var replica = await world.ReplicaAsync();
@@ -81,7 +81,7 @@ public sealed class LeaseTests
     }
 
     [Fact]
-    public async Task L7_Who_revokes_what_is_not_its_own_is_told_that_it_is_done_and_is_on_record()
+    public async Task L7_A_client_that_revokes_what_is_not_its_own_is_told_that_it_is_done_and_is_on_record()
     {
         await using var world = new BrokerWorld();
         var replica = await world.ReplicaAsync();

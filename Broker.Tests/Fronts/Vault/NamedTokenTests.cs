@@ -8,7 +8,7 @@ using Xunit;
 
 namespace Broker.Tests.Fronts.Vault;
 
-/// <summary>Tokens that are named in a body, by their text or their accessor: who can name a token can come by it; an accessor opens nothing.</summary>
+/// <summary>Tokens that are named in a body, by their text or their accessor: a caller that knows a token's text may use it; an accessor opens nothing.</summary>
 public sealed class NamedTokenTests
 {
     [Fact]
@@ -36,7 +36,7 @@ public sealed class NamedTokenTests
     [InlineData("revoke", "hvs.another", 204, null)]
     [InlineData("revoke", null, 400, "missing token ID")]
     [InlineData("lookup", null, 200, null)]
-    public async Task One_that_is_none_is_refused_as_Vault_does(string verb, string? token, int status, string? error)
+    public async Task A_token_that_does_not_exist_or_is_not_named_is_answered_as_Vault_does(string verb, string? token, int status, string? error)
     {
         await using var world = new BrokerWorld();
         var caller = await VaultCaller.OfPodAsync(world, await world.ReplicaAsync(), "uid-1");
@@ -104,7 +104,7 @@ public sealed class NamedTokenTests
     [InlineData("/v1/auth/token/lookup-self", null)]
     [InlineData("/v1/auth/token/lookup-self/", null)]
     [InlineData("/v1/sys/leases/renew/database/creds/app/x", null)]
-    public void L6_a_trace_says_no_token_that_stands_in_an_address(string path, string? shown)
+    public void L6_A_trace_shows_no_token_from_an_address(string path, string? shown)
     {
         using var activity = new Activity("a request").Start();
         activity.SetTag("url.path", path);

@@ -15,7 +15,7 @@ using Xunit;
 
 namespace Broker.Tests.Fronts.Vault;
 
-/// <summary>What is listed passes to the Vault behind, by the caller's own token there; the rest does not, and nothing of the broker's goes with it.</summary>
+/// <summary>Listed paths pass to the Vault behind, with the caller's own token there; other paths do not, and nothing of the broker's passes.</summary>
 public sealed class PassThroughTests
 {
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
@@ -111,7 +111,7 @@ public sealed class PassThroughTests
     }
 
     [Fact]
-    public async Task Who_has_no_token_or_a_dead_one_passes_nothing()
+    public async Task A_client_without_a_live_token_passes_nothing()
     {
         await using var vault = await VaultAsync();
         await using var world = World(vault);
@@ -181,7 +181,7 @@ public sealed class PassThroughTests
     }
 
     [Fact]
-    public async Task Who_was_logged_out_there_is_told_to_log_in_again_and_a_token_that_cannot_be_renewed_is_used_to_its_end()
+    public async Task A_client_that_was_logged_out_there_is_told_to_log_in_again_and_a_token_that_cannot_be_renewed_is_used_to_its_end()
     {
         await using var vault = await VaultAsync();
         await using var world = World(vault);

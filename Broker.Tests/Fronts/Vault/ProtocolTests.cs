@@ -236,7 +236,7 @@ public sealed class ProtocolTests
     }
 
     [Fact]
-    public async Task Who_drops_its_token_at_a_refusal_logs_in_again_and_is_the_same_holder()
+    public async Task A_client_that_drops_its_token_at_a_refusal_logs_in_again_and_is_the_same_holder()
     {
         // Spring Vault's LifecycleAwareSessionManager: a client-side error at renewal drops the token, the next call logs in anew.
         await using var world = new BrokerWorld(("Databases:orders:Budget:Ceiling", "5"));
@@ -348,7 +348,7 @@ public sealed class ProtocolTests
     }
 
     [Fact]
-    public async Task Who_shows_no_token_is_told_of_no_mount()
+    public async Task A_client_without_a_token_is_told_of_no_mount()
     {
         await using var world = new BrokerWorld();
         var caller = new VaultCaller(await world.ReplicaAsync());

@@ -36,7 +36,7 @@ public sealed class RefusalLinesTests
     }
 
     [Fact]
-    public async Task L15_Who_proves_nobody_is_counted_and_kept_apart_from_what_was_given_out()
+    public async Task L15_Unproven_requests_are_counted_and_kept_apart_from_what_was_given_out()
     {
         await using var world = new BrokerWorld();
         var replica = await world.ReplicaAsync();

@@ -6,7 +6,7 @@ using Xunit;
 
 namespace Broker.Tests.Fronts.Vault;
 
-/// <summary>Two broker processes and a real PostgreSQL: a lease is rotated under applications that know nothing but a client of Vault's.</summary>
+/// <summary>Two broker processes and a real PostgreSQL: a lease is rotated under applications that only know a Vault client.</summary>
 public sealed class RotationOfOthersTests : IDisposable
 {
     private const int Pods = 8;

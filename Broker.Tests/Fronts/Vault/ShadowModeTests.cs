@@ -8,7 +8,7 @@ using Xunit;
 
 namespace Broker.Tests.Fronts.Vault;
 
-/// <summary>Shadow mode: clients get from their Vault what they always got, and the broker says what sharing would have saved.</summary>
+/// <summary>Shadow mode: clients get the same answers from their Vault as ever, and the broker reports what sharing would have saved.</summary>
 public sealed class ShadowModeTests
 {
     private static readonly TimeSpan Hour = TimeSpan.FromHours(1);

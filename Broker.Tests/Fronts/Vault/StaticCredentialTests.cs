@@ -98,7 +98,7 @@ public sealed class StaticCredentialTests
     }
 
     [Fact]
-    public async Task Who_may_have_none_is_shown_none()
+    public async Task A_caller_that_may_have_no_static_role_is_shown_none()
     {
         await using var world = new BrokerWorld();
         var caller = await VaultCaller.OfPodAsync(world, await world.ReplicaAsync(), "uid-1");

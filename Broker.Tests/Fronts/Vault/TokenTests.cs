@@ -11,7 +11,7 @@ using Xunit;
 
 namespace Broker.Tests.Fronts.Vault;
 
-/// <summary>Tokens: the same on every replica, renewed, looked up, ended, and standing on what their login stood on.</summary>
+/// <summary>Tokens: the same on every replica, renewed, looked up, ended, and valid only while their login's proof is.</summary>
 public sealed class TokenTests
 {
     [Fact]
@@ -303,7 +303,7 @@ public sealed class TokenTests
     }
 
     [Fact]
-    public async Task Who_waits_for_connections_is_handed_nothing_while_its_cluster_does_not_vouch_for_it()
+    public async Task A_client_that_waits_for_connections_is_handed_nothing_while_its_cluster_does_not_vouch_for_it()
     {
         var directory = Directory.CreateTempSubdirectory("broker-vault-review-").FullName;
         await using var cluster = await ServedKubernetes.StartAsync(directory);
@@ -327,7 +327,7 @@ public sealed class TokenTests
     }
 
     [Fact]
-    public async Task Who_waits_for_connections_is_handed_nothing_once_its_token_is_revoked()
+    public async Task A_client_that_waits_for_connections_is_handed_nothing_once_its_token_is_revoked()
     {
         await using var world = new BrokerWorld(("Databases:orders:Budget:Ceiling", "5"));
         var replica = await world.ReplicaAsync();

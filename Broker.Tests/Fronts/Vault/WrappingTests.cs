@@ -96,7 +96,7 @@ public sealed class WrappingTests
     }
 
     [Fact]
-    public async Task L15_Who_proves_nobody_keeps_nothing_in_the_ledger()
+    public async Task L15_An_unproven_client_keeps_nothing_in_the_ledger()
     {
         await using var world = new BrokerWorld();
         var replica = await world.ReplicaAsync();
@@ -119,7 +119,7 @@ public sealed class WrappingTests
     }
 
     [Fact]
-    public async Task L15_Who_has_a_wrapping_token_alone_does_not_fill_the_record_by_wrapping_anew()
+    public async Task L15_A_client_with_a_wrapping_token_alone_does_not_fill_the_record_by_wrapping_anew()
     {
         await using var world = new BrokerWorld();
         var replica = await world.ReplicaAsync();

@@ -26,7 +26,7 @@ public sealed class HoldingCountTests
     }
 
     [Fact]
-    public void Who_has_nothing_open_has_none_where_all_is_named_and_is_not_known_where_something_is_not()
+    public void A_holder_without_open_connections_has_none_where_all_are_named_and_is_not_known_where_some_are_not()
     {
         Of([Holder("one", 5), Holder("two", 3)], [Session(Now, "one", 4)]).Holders[1].Open!.Connections.ShouldBe(0);
 
@@ -46,7 +46,7 @@ public sealed class HoldingCountTests
     }
 
     [Fact]
-    public void Who_moves_has_the_connections_of_both_leases()
+    public void A_moving_holder_has_the_connections_of_both_leases()
     {
         var moving = Holder("one", 5);
         var (holders, _) = Of([moving, moving with { Id = moving.Id + "~", Lease = Before.Id, Connections = 3 }], [Session(Now, "one", 5), Session(Before, "one", 3)], Now, Before);

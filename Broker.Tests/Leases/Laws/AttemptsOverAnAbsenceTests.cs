@@ -4,7 +4,7 @@ using Xunit;
 
 namespace Broker.Tests.Leases.Laws;
 
-/// <summary>A ledger that was away was not told that an attempt to issue goes on: it gives it time to say so.</summary>
+/// <summary>A ledger that was away could not be told that an attempt to issue goes on: it gives the attempt time to say so.</summary>
 public sealed class AttemptsOverAnAbsenceTests : LedgerSequence
 {
     [Fact]

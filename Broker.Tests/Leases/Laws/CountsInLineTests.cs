@@ -8,7 +8,7 @@ namespace Broker.Tests.Leases.Laws;
 public sealed class CountsInLineTests : LedgerSequence
 {
     [Fact]
-    public async Task L10_Who_is_first_in_line_stays_first_over_a_time_without_a_count()
+    public async Task L10_The_first_in_line_stays_first_over_a_time_without_a_count()
     {
         await FullButForAsync(2);
         (await PlaceAsync(2, 5)).ShouldBe(1);
@@ -26,7 +26,7 @@ public sealed class CountsInLineTests : LedgerSequence
     }
 
     [Fact]
-    public async Task L10_Who_comes_while_nobody_can_count_is_in_line_in_the_order_of_coming()
+    public async Task L10_Callers_that_come_while_nobody_can_count_are_in_line_in_the_order_of_coming()
     {
         await FullButForAsync(2);
         Clock.Now += 20 * Second;
@@ -48,7 +48,7 @@ public sealed class CountsInLineTests : LedgerSequence
     }
 
     [Fact]
-    public async Task Who_asks_twice_and_gives_up_one_request_keeps_its_place()
+    public async Task A_caller_that_asks_twice_and_gives_up_one_request_keeps_its_place()
     {
         await FullButForAsync(1);
         var other = AnotherReplica();
@@ -60,7 +60,7 @@ public sealed class CountsInLineTests : LedgerSequence
     }
 
     [Fact]
-    public async Task Who_gives_up_holds_up_nobody_meanwhile()
+    public async Task A_caller_that_gives_up_holds_up_nobody_meanwhile()
     {
         await FullButForAsync(1);
         (await PlaceAsync(2, 5)).ShouldBe(1);

@@ -6,7 +6,7 @@ using Xunit;
 
 namespace Broker.Tests.Leases.Laws;
 
-/// <summary>Booked moments to issue, and what failed issues leave behind.</summary>
+/// <summary>Moments booked for issuing, and what failed issues leave behind.</summary>
 public sealed class CountsOfBookingsTests : LedgerSequence
 {
     private static readonly PaceSettings Pace = new() { UsersPerSecond = 5, Burst = 5, InFlight = 2 };
@@ -26,7 +26,7 @@ public sealed class CountsOfBookingsTests : LedgerSequence
     }
 
     [Fact]
-    public async Task Who_comes_back_when_told_to_finds_its_moment()
+    public async Task A_caller_that_comes_back_when_told_to_finds_its_moment()
     {
         await CountAsync(100);
         for (var pod = 10; pod < 15; pod++) (await AskAsync(Claim(pod, 1) with { Pool = "r|" + pod }, pace: Pace)).ShouldBeOfType<ClaimAnswer.Issue>();

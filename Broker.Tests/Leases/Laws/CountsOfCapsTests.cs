@@ -8,7 +8,7 @@ using Xunit;
 
 namespace Broker.Tests.Leases.Laws;
 
-/// <summary>What the database itself lets a user open is never less than what was promised on it (L2), whatever was lost on the way.</summary>
+/// <summary>The database's own limit on a user is never lower than what was promised on it (L2), whatever was lost on the way.</summary>
 public sealed class CountsOfCapsTests
 {
     private static readonly TimeSpan Minute = TimeSpan.FromMinutes(1);

@@ -12,7 +12,7 @@ using Xunit;
 
 namespace Broker.Tests.Leases.Laws;
 
-/// <summary>Who moves and who waits stand in nobody's way; a lease that somebody may still believe in is not ended with its shadow.</summary>
+/// <summary>Moving holders and waiting callers hold up nobody else; a lease that a holder may still rely on is not ended early.</summary>
 public sealed class CountsOfMoversAndWaitersTests : LedgerSequence
 {
     [Fact]
@@ -86,7 +86,7 @@ public sealed class CountsOfMoversAndWaitersTests : LedgerSequence
     }
 
     [Fact]
-    public async Task L10_So_it_is_by_a_real_Redis_that_was_stopped()
+    public async Task L10_A_claim_in_a_long_queue_is_answered_though_a_real_Redis_stands_still()
     {
         await using var redis = await LocalRedis.StartAsync();
         await using var store = new RedisLedgerStore(RedisConnection.Open(redis.ConnectionString));

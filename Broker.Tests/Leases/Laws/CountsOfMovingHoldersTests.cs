@@ -9,7 +9,7 @@ namespace Broker.Tests.Leases.Laws;
 public sealed class CountsOfMovingHoldersTests : LedgerSequence
 {
     [Fact]
-    public async Task L4_Who_moves_twice_keeps_both_logins_each_time_for_as_long_as_it_was_told()
+    public async Task L4_A_holder_that_moves_twice_keeps_both_logins_each_time_for_as_long_as_it_was_told()
     {
         await CountAsync(20);
         await ActiveAsync();

@@ -3,7 +3,7 @@ using Xunit;
 
 namespace Broker.Tests.Leases.Laws;
 
-/// <summary>Many pods that are gone at once hold up the ledger for no longer than a few.</summary>
+/// <summary>Many pods deleted at once delay the ledger no longer than a few.</summary>
 public sealed class CountsOfPodsThatAreGoneTests : LedgerSequence
 {
     [Theory]

@@ -16,7 +16,7 @@ public sealed class CountsOfSilentHoldersTests
     private static readonly TimeSpan Second = TimeSpan.FromSeconds(1);
 
     [Fact]
-    public async Task L2_They_stay_counted_though_another_holder_has_not_opened_its_own_yet()
+    public async Task L2_Connections_of_a_silent_holder_stay_counted_though_another_holder_has_not_opened_its_own_yet()
     {
         await using var world = new World(World.OrdersApi with { HolderTtl = Minute }, capacity: 10);
         var (replica, _) = await ZombieAsync(world);
@@ -24,7 +24,7 @@ public sealed class CountsOfSilentHoldersTests
     }
 
     [Fact]
-    public async Task They_come_free_when_they_are_closed()
+    public async Task Connections_of_a_silent_holder_come_free_when_they_are_closed()
     {
         await using var world = new World(World.OrdersApi with { HolderTtl = Minute }, capacity: 10);
         var (replica, _) = await ZombieAsync(world);

@@ -200,7 +200,7 @@ public sealed class DatabasesOnOneServerTests : OneServerSequence
     }
 
     [Fact]
-    public async Task Who_waits_for_more_than_its_part_or_gave_up_holds_up_nobody_on_the_other()
+    public async Task A_caller_that_waits_for_more_than_its_part_or_gave_up_holds_up_nobody_on_the_other()
     {
         await FullAsync(server: 10);
         (await AskAsync(Other, InLine(1, 6))).ShouldBeOfType<ClaimAnswer.InLine>();

@@ -6,7 +6,7 @@ using Xunit;
 
 namespace Broker.Tests.Leases.Laws;
 
-/// <summary>A ledger that loses whose user was made, before its lease is active.</summary>
+/// <summary>A ledger that loses the record of a new user before its lease is active.</summary>
 public sealed class IssuesAmidALossTests : LedgerSequence
 {
     [Theory]

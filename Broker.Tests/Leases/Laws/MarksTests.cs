@@ -5,7 +5,7 @@ using Xunit;
 
 namespace Broker.Tests.Leases.Laws;
 
-/// <summary>The mark of a ledger's users outlives what the ledger loses, as long as a replica lives that knows it.</summary>
+/// <summary>The mark of a ledger's users survives a loss of the ledger, as long as a replica that knows it lives.</summary>
 public sealed class MarksTests : LedgerSequence
 {
     private int made;

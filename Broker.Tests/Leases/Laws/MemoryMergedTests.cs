@@ -7,7 +7,7 @@ using Xunit;
 
 namespace Broker.Tests.Leases.Laws;
 
-/// <summary>Of two memories the later one stands: no announced end shrinks, and who was promised something keeps it or is counted.</summary>
+/// <summary>The later of two memories wins: no announced end comes earlier, and every promise is kept or counted.</summary>
 public sealed class MemoryMergedTests : LedgerSequence
 {
     [Theory]

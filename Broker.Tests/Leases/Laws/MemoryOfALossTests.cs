@@ -92,7 +92,7 @@ public sealed class MemoryOfALossTests : LedgerSequence
     }
 
     [Fact]
-    public async Task L8_Who_has_not_told_yet_what_it_remembers_takes_no_duties()
+    public async Task L8_A_replica_that_has_not_told_yet_what_it_remembers_takes_no_duties()
     {
         await CountAsync(10);
         var known = (await Ledger.Duties.DueAsync(Database, [], 16, 15 * Second, Cancellation)).Epoch;

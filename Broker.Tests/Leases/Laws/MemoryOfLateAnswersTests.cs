@@ -38,7 +38,7 @@ public sealed class MemoryOfLateAnswersTests : LedgerSequence
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task L10_Who_says_twice_that_it_leaves_is_remembered_to_have_left(bool emptied)
+    public async Task L10_A_holder_that_is_released_twice_is_remembered_to_have_left(bool emptied)
     {
         await using var world = new World(capacity: 20);
         var (a, b) = (await world.ReplicaAsync(), await world.ReplicaAsync());
@@ -55,7 +55,7 @@ public sealed class MemoryOfLateAnswersTests : LedgerSequence
     }
 
     [Fact]
-    public async Task L10_Who_leaves_where_the_ledger_has_lost_it_unnoticed_is_not_put_back()
+    public async Task L10_A_holder_that_leaves_where_the_ledger_has_lost_it_unnoticed_is_not_put_back()
     {
         await using var world = new World(capacity: 20);
         var (a, b, c) = (await world.ReplicaAsync(), await world.ReplicaAsync(), await world.ReplicaAsync());

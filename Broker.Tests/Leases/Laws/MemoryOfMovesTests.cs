@@ -6,7 +6,7 @@ using Xunit;
 
 namespace Broker.Tests.Leases.Laws;
 
-/// <summary>Who moves has connections of two leases open for a while, and keeps being counted for both whatever the ledger loses.</summary>
+/// <summary>A moving holder has connections of two leases open for a while, and is counted for both whatever the ledger loses.</summary>
 public sealed class MemoryOfMovesTests : LedgerSequence
 {
     [Theory]
@@ -36,7 +36,7 @@ public sealed class MemoryOfMovesTests : LedgerSequence
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task L10_Who_left_amid_its_move_is_counted_for_neither_lease_after_a_loss(bool throughTheSame)
+    public async Task L10_A_holder_that_left_amid_its_move_is_counted_for_neither_lease_after_a_loss(bool throughTheSame)
     {
         await using var world = new World(capacity: 20);
         var replica = await world.ReplicaAsync();

@@ -7,7 +7,7 @@ using Xunit;
 
 namespace Broker.Tests.Leases.Laws;
 
-/// <summary>What the ledger loses makes issuing no faster (law L12).</summary>
+/// <summary>A loss of the ledger does not make issuing faster (law L12).</summary>
 public sealed class MemoryOfPaceTests : LedgerSequence
 {
     [Fact]

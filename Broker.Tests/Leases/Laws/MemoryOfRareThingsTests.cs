@@ -6,7 +6,7 @@ using Xunit;
 
 namespace Broker.Tests.Leases.Laws;
 
-/// <summary>What is rare is not lost: fencing numbers, ceilings, sessions that were exchanged, limits.</summary>
+/// <summary>Rare records are not lost: fencing numbers, ceilings, exchanged sessions, limits.</summary>
 public sealed class MemoryOfRareThingsTests : LedgerSequence
 {
     [Fact]

@@ -5,7 +5,7 @@ using Xunit;
 
 namespace Broker.Tests.Leases.Laws;
 
-/// <summary>A replica's memory knows what ended as well as what began, and serves nobody with what is no longer so.</summary>
+/// <summary>A replica remembers what ended as well as what began, and never answers with what is no longer true.</summary>
 public sealed class MemoryOfReplicasTests
 {
     private static readonly TimeSpan Second = TimeSpan.FromSeconds(1);
@@ -24,7 +24,7 @@ public sealed class MemoryOfReplicasTests
     }
 
     [Fact]
-    public async Task L2_Nor_when_the_signal_that_it_left_was_lost_and_only_the_rounds_told_of_it()
+    public async Task L2_A_holder_whose_release_is_known_only_from_the_rounds_is_not_granted_from_memory()
     {
         await using var world = new World(capacity: 5);
         var (a, b) = (await world.ReplicaAsync(), await world.ReplicaAsync());
@@ -56,7 +56,7 @@ public sealed class MemoryOfReplicasTests
     }
 
     [Fact]
-    public async Task L8_Who_stays_while_a_ledger_grants_nothing_has_its_new_end_written_before_it_hears_of_it()
+    public async Task L8_A_holder_that_stays_while_a_ledger_grants_nothing_has_its_new_end_written_before_it_hears_of_it()
     {
         await using var world = new World();
         var a = await world.ReplicaAsync();
@@ -87,7 +87,7 @@ public sealed class MemoryOfReplicasTests
     }
 
     [Fact]
-    public async Task L3_L4_Who_moved_through_another_replica_is_not_led_back_from_memory_to_a_dropped_user()
+    public async Task L3_L4_A_holder_that_moved_through_another_replica_is_not_led_back_from_memory_to_a_dropped_user()
     {
         await using var world = new World();
         var (a, b) = (await world.ReplicaAsync(), await world.ReplicaAsync());
@@ -123,7 +123,7 @@ public sealed class MemoryOfReplicasTests
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task L8_Who_left_stays_gone_whichever_replica_speaks_first(bool whoHeardIt)
+    public async Task L8_A_holder_that_left_stays_gone_whichever_replica_speaks_first(bool whoHeardIt)
     {
         await using var world = new World(World.OrdersApi with { HolderTtl = TimeSpan.FromDays(2) }, capacity: 5);
         var (a, b) = (await world.ReplicaAsync(), await world.ReplicaAsync());

@@ -6,7 +6,7 @@ using Xunit;
 
 namespace Broker.Tests.Leases.Laws;
 
-/// <summary>What holders accept outlives the ledger too, and a process that begins anew is bound by what its predecessor may just have said.</summary>
+/// <summary>The sizes that holders accept survive a loss of the ledger, and a restarted process is bound by what its predecessor may just have said.</summary>
 public sealed class MemoryOfSizesTests : LedgerSequence
 {
     [Theory]

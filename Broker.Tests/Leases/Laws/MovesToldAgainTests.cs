@@ -6,7 +6,7 @@ using Xunit;
 
 namespace Broker.Tests.Leases.Laws;
 
-/// <summary>Who is answered from memory is told of its move as it is now, not as it was then.</summary>
+/// <summary>A holder that is answered from memory is told of its move as it is now, not as it was then.</summary>
 public class MovesToldAgainTests
 {
     /// <summary>A pod's renewal.</summary>

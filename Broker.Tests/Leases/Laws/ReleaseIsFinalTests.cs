@@ -22,7 +22,7 @@ public sealed class ReleaseIsFinalTests : LedgerSequence
     }
 
     [Fact]
-    public async Task Who_asks_again_knowing_of_the_release_is_served()
+    public async Task A_caller_that_asks_again_knowing_of_the_release_is_served()
     {
         await CountAsync(10);
         await ActiveAsync();
@@ -36,7 +36,7 @@ public sealed class ReleaseIsFinalTests : LedgerSequence
     }
 
     [Fact]
-    public async Task L10_So_is_one_whose_holder_had_ended_already()
+    public async Task L10_A_claim_older_than_a_release_is_late_although_its_holder_does_not_exist()
     {
         await CountAsync(10);
         await ActiveAsync();
