@@ -47,7 +47,7 @@ internal sealed class AdminConnections : IAsyncDisposable
         try
         {
             // Two callers at once may both build one; the loser never opened a connection.
-            return pools.GetOrAdd(settings.ConnectionString, static (_, settings) => new Source(settings, loadTypes: true), settings).Connections;
+            return pools.GetOrAdd(settings.ConnectionString, static (_, settings) => new Source(settings), settings).Connections;
         }
         catch (Exception exception) when (PostgreSqlFailure.Covers(exception, CancellationToken.None))
         {

@@ -64,7 +64,7 @@ public sealed class PostgreSqlEngine : IDatabaseEngine, IAsyncDisposable
         try
         {
             // A data source of its own: the driver never forgets plain connection strings, including their passwords.
-            await using var source = new Source(PodView.LoginSettings(database, login), loadTypes: false); // only SELECT 1 is run
+            await using var source = new Source(PodView.LoginSettings(database, login));
             await using var connection = await source.Connections.OpenConnectionAsync(cancellation);
             await using var command = new NpgsqlCommand("SELECT 1", connection);
             await command.ExecuteNonQueryAsync(cancellation);

@@ -14,7 +14,7 @@ internal sealed class Source : IAsyncDisposable
 
     private readonly NpgsqlDataSource owner;
 
-    public Source(NpgsqlConnectionStringBuilder settings, bool loadTypes)
+    public Source(NpgsqlConnectionStringBuilder settings)
     {
         var several = settings.Host?.Contains(',', StringComparison.Ordinal) == true;
         var wanted = several ? settings.TargetSessionAttributes : null;
@@ -23,7 +23,8 @@ internal sealed class Source : IAsyncDisposable
         // .NET's images have no Kerberos: the driver would find that out at each connection, and the runtime would report it on standard error.
         if (!HasKerberos && !plain.ShouldSerialize(GssMode)) plain.GssEncryptionMode = GssEncryptionMode.Disable;
         var builder = new NpgsqlDataSourceBuilder(plain.ConnectionString);
-        if (!loadTypes) builder.ConfigureTypeLoading(types => types.EnableTypeLoading(false)); // saves a query
+        // The driver would look types up with names in the search path, where somebody's operator may fit better than the server's (law L13).
+        builder.ConfigureTypeLoading(types => types.EnableTypeLoading(false));
         if (!several)
         {
             owner = Connections = builder.Build();
