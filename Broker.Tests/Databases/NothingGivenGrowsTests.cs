@@ -15,7 +15,7 @@ namespace Broker.Tests.Databases;
 /// Law L13 on a real PostgreSQL: what a user makes, owns or leaves behind gives nobody more than it had. Each test is an attack, by a
 /// pod whose role may create in a schema.
 /// </summary>
-public abstract class NothingGivenGrowsTests : IAsyncLifetime
+public abstract partial class NothingGivenGrowsTests : IAsyncLifetime
 {
     private readonly PostgreSqlEngine engine = new(TimeProvider.System);
     private PostgresFixture bench = null!;
@@ -237,8 +237,11 @@ public abstract class NothingGivenGrowsTests : IAsyncLifetime
     [InlineData("SESSION_USER", true)]
     [InlineData("postgres", true)]
     [InlineData("\"{{owner}}\"", false)]
-    public async Task L13_A_roles_own_statements_give_an_administrator_nothing_either(string to, bool refused)
+    [InlineData("\"{{owner}}-rich\"", true)]
+    [InlineData("\"{{owner}}-stranger\"", true)]
+    public async Task L13_A_roles_own_statements_give_an_administrator_or_anothers_role_nothing_either(string to, bool refused)
     {
+        await OthersAsync();
         var user = await CreateAsync(bench.Database, "user");
         await DoAsync(await bench.OpenAsync(user, Cancellation), "CREATE FUNCTION who() RETURNS text LANGUAGE sql SECURITY DEFINER AS 'SELECT current_user::text'");
         string[] statements =

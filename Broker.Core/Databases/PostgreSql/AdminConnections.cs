@@ -27,14 +27,18 @@ internal sealed class AdminConnections : IAsyncDisposable
     /// <param name="databaseName">
     /// Another database of the same server; null: the one in the connection string, or else the one that pods open.
     /// </param>
+    /// <param name="beside">
+    /// The pool of one connection for a look at the server beside an open transaction: whoever waits for it holds one of the other
+    /// pool already, and must not wait for another of those.
+    /// </param>
     /// <exception cref="DatabaseException">The connection string cannot be understood.</exception>
-    public NpgsqlDataSource Pool(Database database, string? databaseName = null)
+    public NpgsqlDataSource Pool(Database database, string? databaseName = null, bool beside = false)
     {
         var settings = Settings(database);
         settings.Database = databaseName ?? settings.Database ?? database.DatabaseName;
         settings.Pooling = true;
         settings.MinPoolSize = 0;
-        settings.MaxPoolSize = PoolSize;
+        settings.MaxPoolSize = beside ? 1 : PoolSize;
         settings.ConnectionIdleLifetime = 30;
         settings.ConnectionPruningInterval = 10;
         settings.ApplicationName = OwnConnections.ProgramName;
@@ -57,9 +61,9 @@ internal sealed class AdminConnections : IAsyncDisposable
 
     /// <summary>Opens a connection.</summary>
     /// <exception cref="DatabaseException">It cannot be opened.</exception>
-    public async Task<NpgsqlConnection> OpenAsync(Database database, string? databaseName, CancellationToken cancellation)
+    public async Task<NpgsqlConnection> OpenAsync(Database database, string? databaseName, CancellationToken cancellation, bool beside = false)
     {
-        var pool = Pool(database, databaseName);
+        var pool = Pool(database, databaseName, beside);
         try
         {
             return await pool.OpenConnectionAsync(cancellation);

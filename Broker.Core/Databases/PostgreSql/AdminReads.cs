@@ -11,36 +11,41 @@ namespace Broker.Core.Databases.PostgreSql;
 /// </summary>
 internal static class AdminReads
 {
-    private const string OwnNamesOnly = "SELECT pg_catalog.set_config('search_path', 'pg_catalog', true)";
+    private const string OwnNamesOnly = "SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true)";
 
     /// <summary>
     /// Runs it and reads the result. When the pooled connection proves dead (a restarted server) it is run once more on a
     /// fresh one: a read can be repeated.
     /// </summary>
     /// <exception cref="DatabaseException">The server refuses or is not there.</exception>
-    public static async Task<T> RunAsync<T>(
+    public static Task<T> RunAsync<T>(
         AdminConnections admin,
         Database database,
         string sql,
         IReadOnlyList<NpgsqlParameter> parameters,
         Func<NpgsqlDataReader, Task<T>> read,
-        CancellationToken cancellation)
-    {
-        for (var fresh = false; ; fresh = true)
-        {
-            await using var connection = await admin.OpenAsync(database, null, cancellation);
-            try
-            {
-                return await RunAsync(connection, sql, parameters, read, cancellation);
-            }
-            catch (Exception exception) when (PostgreSqlFailure.Covers(exception, cancellation))
-            {
-                if (fresh || !connection.FullState.HasFlag(ConnectionState.Broken) || IsTimeout(exception))
-                    throw PostgreSqlFailure.OfStatement(database, exception);
-                admin.Pool(database).Clear();
-            }
-        }
-    }
+        CancellationToken cancellation) => RunAsync(admin, database, null, beside: false, sql, parameters, read, cancellation);
+
+    /// <summary>
+    /// Runs it as <see cref="RunAsync{T}(AdminConnections, Database, string, IReadOnlyList{NpgsqlParameter}, Func{NpgsqlDataReader, Task{T}}, CancellationToken)"/>
+    /// does, while the caller has a transaction open on another connection: the query sees what is committed, and nothing of the transaction.
+    /// </summary>
+    /// <param name="admin">Opens connections.</param>
+    /// <param name="database">The database.</param>
+    /// <param name="databaseName">Another database of the same server; null: the administrator's.</param>
+    /// <param name="sql">The query.</param>
+    /// <param name="parameters">Its parameters.</param>
+    /// <param name="read">Reads the result.</param>
+    /// <param name="cancellation">Ends the wait.</param>
+    /// <exception cref="DatabaseException">The server refuses or is not there.</exception>
+    public static Task<T> RunBesideAsync<T>(
+        AdminConnections admin,
+        Database database,
+        string? databaseName,
+        string sql,
+        IReadOnlyList<NpgsqlParameter> parameters,
+        Func<NpgsqlDataReader, Task<T>> read,
+        CancellationToken cancellation) => RunAsync(admin, database, databaseName, beside: true, sql, parameters, read, cancellation);
 
     /// <summary>Runs it on an open connection. In a transaction, later statements also find only PostgreSQL's own names.</summary>
     /// <exception cref="NpgsqlException">The server refuses or is not there.</exception>
@@ -61,6 +66,32 @@ internal static class AdminReads
         await using var reader = await batch.ExecuteReaderAsync(cancellation);
         await reader.NextResultAsync(cancellation);
         return await read(reader);
+    }
+
+    private static async Task<T> RunAsync<T>(
+        AdminConnections admin,
+        Database database,
+        string? databaseName,
+        bool beside,
+        string sql,
+        IReadOnlyList<NpgsqlParameter> parameters,
+        Func<NpgsqlDataReader, Task<T>> read,
+        CancellationToken cancellation)
+    {
+        for (var fresh = false; ; fresh = true)
+        {
+            await using var connection = await admin.OpenAsync(database, databaseName, cancellation, beside);
+            try
+            {
+                return await RunAsync(connection, sql, parameters, read, cancellation);
+            }
+            catch (Exception exception) when (PostgreSqlFailure.Covers(exception, cancellation))
+            {
+                if (fresh || !connection.FullState.HasFlag(ConnectionState.Broken) || IsTimeout(exception))
+                    throw PostgreSqlFailure.OfStatement(database, exception);
+                admin.Pool(database, databaseName, beside).Clear();
+            }
+        }
     }
 
     private static bool IsTimeout(Exception exception) => exception is TimeoutException || exception.InnerException is TimeoutException;

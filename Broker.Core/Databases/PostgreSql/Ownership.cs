@@ -61,49 +61,66 @@ internal static class Ownership
             async reader => await reader.ReadAsync(cancellation) && !await reader.IsDBNullAsync(0, cancellation) ? Shortened(reader.GetString(0)) : null,
             cancellation);
 
-    /// <summary>The objects of the administrator's database that a role owns, by the catalog they are in and their oid there.</summary>
+    /// <summary>
+    /// What a role owned in a database of the server before the transaction that is open there, and what that transaction makes of it. A look beside the
+    /// transaction misses nothing: what the transaction takes from the role it has locked, and what is committed meanwhile is seen too.
+    /// </summary>
+    /// <param name="admin">Opens connections.</param>
+    /// <param name="database">The database.</param>
+    /// <param name="databaseName">Another database of the same server; null: the administrator's.</param>
+    /// <param name="role">The role's oid.</param>
+    /// <param name="inside">The connection with the transaction.</param>
+    /// <param name="cancellation">Ends the wait.</param>
     /// <exception cref="DatabaseException">The server is not there or refuses.</exception>
-    public static Task<List<OwnedThing>> ThingsAsync(AdminConnections admin, Database database, uint role, CancellationToken cancellation) =>
-        AdminReads.RunAsync(
+    public static async Task<List<OwnedThing>> ThingsAsync(
+        AdminConnections admin, Database database, string? databaseName, uint role, NpgsqlConnection inside, CancellationToken cancellation)
+    {
+        var (catalogs, oids, names) = (new List<uint>(), new List<uint>(), new List<string>());
+        await AdminReads.RunBesideAsync(
             admin,
             database,
+            databaseName,
             $"""
-            SELECT s.classid, s.objid FROM pg_shdepend s
-            WHERE {OwnedBy("$1")} AND s.dbid = (SELECT here.oid FROM pg_database here WHERE here.datname = current_database())
+            SELECT s.classid, s.objid, coalesce(pg_describe_object(s.classid, s.objid, 0), 'something') FROM pg_shdepend s
+            WHERE {OwnedBy("$1")} AND (s.dbid = 0 OR s.dbid = (SELECT here.oid FROM pg_database here WHERE here.datname = current_database()))
             """,
             [Oid(role)],
             async reader =>
             {
-                var things = new List<OwnedThing>();
                 while (await reader.ReadAsync(cancellation))
-                    things.Add(new(reader.GetFieldValue<uint>(0), reader.GetFieldValue<uint>(1)));
-                return things;
+                {
+                    catalogs.Add(reader.GetFieldValue<uint>(0));
+                    oids.Add(reader.GetFieldValue<uint>(1));
+                    names.Add(reader.GetString(2));
+                }
+
+                return true;
             },
             cancellation);
+        if (names.Count == 0) return [];
 
-    /// <summary>
-    /// Of the objects that a role owned, those that now belong to the administrator or a superuser; null: none. The first superuser owns
-    /// objects without a recorded owner.
-    /// </summary>
-    public static Task<string?> GrownAsync(NpgsqlConnection connection, IReadOnlyList<OwnedThing> things, CancellationToken cancellation)
-    {
-        // Before version 14 it is an error to ask for a dropped object.
-        var nobodys = connection.PostgreSqlVersion.Major >= 14 ? "pg_describe_object(was.classid, was.objid, 0) IS NOT NULL" : "false";
-        return AdminReads.RunAsync(
-            connection,
+        // Before version 14 it is an error to describe a dropped object; but what is in a schema depends on it.
+        var isThere = inside.PostgreSqlVersion.Major >= 14
+            ? "pg_describe_object(was.classid, was.objid, 0) IS NOT NULL"
+            : "EXISTS (SELECT FROM pg_depend d WHERE d.classid = was.classid AND d.objid = was.objid)";
+        return await AdminReads.RunAsync(
+            inside,
             $"""
-            SELECT string_agg(pg_describe_object(was.classid, was.objid, 0), ', ')
-            FROM unnest($1::oid[], $2::oid[]) AS was (classid, objid)
+            SELECT coalesce(s.refobjid, 10), s.refobjid IS NOT NULL OR {isThere}
+            FROM unnest($1::oid[], $2::oid[]) WITH ORDINALITY AS was (classid, objid, place)
             LEFT JOIN pg_shdepend s
-                   ON s.dbid = (SELECT here.oid FROM pg_database here WHERE here.datname = current_database())
-                  AND s.classid = was.classid AND s.objid = was.objid AND s.deptype = 'o'
-            WHERE CASE WHEN s.refobjid IS NULL THEN {nobodys} ELSE pg_has_role(s.refobjid, current_user, 'MEMBER') END
+                   ON (s.dbid = 0 OR s.dbid = (SELECT here.oid FROM pg_database here WHERE here.datname = current_database()))
+                  AND s.classid = was.classid AND s.objid = was.objid AND s.objsubid = 0 AND s.deptype = 'o'
+            ORDER BY was.place
             """,
-            [
-                new NpgsqlParameter<uint[]> { TypedValue = [.. things.Select(thing => thing.Catalog)], NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Oid },
-                new NpgsqlParameter<uint[]> { TypedValue = [.. things.Select(thing => thing.Oid)], NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Oid },
-            ],
-            async reader => await reader.ReadAsync(cancellation) && !await reader.IsDBNullAsync(0, cancellation) ? Shortened(reader.GetString(0)) : null,
+            [Oids(catalogs), Oids(oids)],
+            async reader =>
+            {
+                var things = new List<OwnedThing>();
+                while (await reader.ReadAsync(cancellation))
+                    things.Add(new(names[things.Count], reader.GetBoolean(1) ? reader.GetFieldValue<uint>(0) : null));
+                return things;
+            },
             cancellation);
     }
 
@@ -117,10 +134,14 @@ internal static class Ownership
     /// <summary>An oid as a parameter.</summary>
     public static NpgsqlParameter<uint> Oid(uint oid) => new() { TypedValue = oid, NpgsqlDbType = NpgsqlDbType.Oid };
 
+    private static NpgsqlParameter<uint[]> Oids(List<uint> oids) => new() { TypedValue = [.. oids], NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Oid };
+
     private static string OwnedBy(string role) => Owned.Replace("{0}", role, StringComparison.Ordinal);
 }
 
-/// <summary>An object of a database.</summary>
-/// <param name="Catalog">The oid of the system catalog that lists it.</param>
-/// <param name="Oid">Its oid there.</param>
-internal readonly record struct OwnedThing(uint Catalog, uint Oid);
+/// <summary>An object that a role owned before a transaction.</summary>
+/// <param name="Name">What it is, in words.</param>
+/// <param name="Owner">
+/// The oid of its owner within the transaction: the first superuser's where the server records none. Null: the transaction drops it.
+/// </param>
+internal readonly record struct OwnedThing(string Name, uint? Owner);

@@ -85,7 +85,11 @@ public sealed class PostgreSqlEngine : IDatabaseEngine, IAsyncDisposable
             null,
             [.. statements.Select(statement => PasswordVerifier.PutIn(statement, login, encryption, iterations))],
             cancellation,
-            ownerRole is null ? null : connection => OwnerRoles.CheckAsync(connection, database, login.Username, ownerRole, cancellation));
+            ownerRole is null ? null : async connection =>
+            {
+                await OwnerRoles.CheckAsync(connection, database, login.Username, ownerRole, cancellation);
+                return true;
+            });
     }
 
     /// <summary>A verifier that nobody is told, an empty transaction, and the administrator's own login if pods connect to the same server.</summary>

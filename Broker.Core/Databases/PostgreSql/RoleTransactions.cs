@@ -6,7 +6,8 @@ namespace Broker.Core.Databases.PostgreSql;
 
 /// <summary>
 /// Runs role statements in one transaction. They collide with each other inside the server (rows of pg_authid, pg_class's
-/// access lists, pg_database's), which refuses the later one: it is tried again after a short random pause.
+/// access lists, pg_database's), which refuses the later one: it is tried again after a short random pause. So is what a check of their
+/// effect undoes.
 /// </summary>
 internal sealed class RoleTransactions(AdminConnections admin, TimeProvider clock)
 {
@@ -18,18 +19,20 @@ internal sealed class RoleTransactions(AdminConnections admin, TimeProvider cloc
     /// <param name="databaseName">Another database of the same server; null: the administrator's.</param>
     /// <param name="statements">Ready to run.</param>
     /// <param name="cancellation">Heeded until the commit.</param>
-    /// <param name="check">Checks their effect before the commit; an exception from it undoes them.</param>
+    /// <param name="check">Checks their effect before the commit; an exception from it undoes them, and false undoes them and tries again.</param>
     /// <exception cref="DatabaseException">They were refused, the server is not there, or the answer was lost.</exception>
     public async Task RunAsync(
-        Database database, string? databaseName, IReadOnlyList<string> statements, CancellationToken cancellation, Func<NpgsqlConnection, Task>? check = null)
+        Database database, string? databaseName, IReadOnlyList<string> statements, CancellationToken cancellation, Func<NpgsqlConnection, Task<bool>>? check = null)
     {
         for (var attempt = 1; ; attempt++)
         {
             await using var connection = await OpenLiveAsync(database, databaseName, cancellation);
             try
             {
-                await RunOnceAsync(database, connection, statements, check, cancellation);
-                return;
+                if (await RunOnceAsync(database, connection, statements, check, cancellation)) return;
+                if (attempt == Tries)
+                    throw new DatabaseException(
+                        DatabaseFailure.Unavailable, $"Database '{database.Name}': what the statements change was changed by others each time, {Tries} times; try again later.");
             }
             catch (PostgresException exception) when (attempt < Tries && PostgreSqlFailure.IsCollision(exception))
             {
@@ -74,8 +77,9 @@ internal sealed class RoleTransactions(AdminConnections admin, TimeProvider cloc
         }
     }
 
-    private static async Task RunOnceAsync(
-        Database database, NpgsqlConnection connection, IReadOnlyList<string> statements, Func<NpgsqlConnection, Task>? check, CancellationToken cancellation)
+    // False: the check undid them.
+    private static async Task<bool> RunOnceAsync(
+        Database database, NpgsqlConnection connection, IReadOnlyList<string> statements, Func<NpgsqlConnection, Task<bool>>? check, CancellationToken cancellation)
     {
         var committing = false;
         try
@@ -94,10 +98,11 @@ internal sealed class RoleTransactions(AdminConnections admin, TimeProvider cloc
                 await command.ExecuteNonQueryAsync(cancellation);
             }
 
-            if (check is not null) await check(connection);
+            if (check is not null && !await check(connection)) return false;
             cancellation.ThrowIfCancellationRequested();
             committing = true;
             await transaction.CommitAsync(CancellationToken.None);
+            return true;
         }
         catch (Exception exception) when (
             PostgreSqlFailure.Covers(exception, cancellation) && IsAnswerLost(exception, committing, connection))

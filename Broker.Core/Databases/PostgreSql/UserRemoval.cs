@@ -37,35 +37,65 @@ internal sealed class UserRemoval(AdminConnections admin, RoleTransactions trans
     {
         var name = SqlText.Identifier(user.Name);
         await lockout.LetInNoMoreAsync(database, user, cancellation);
-        string[] handOver = [];
-        if (await Ownership.OfAsync(admin, database, user.Oid, cancellation) is { } owned)
-        {
-            if (ownerRole is null)
-                throw await LockedOutAsync(database, user, owned, "its role names no OwnerRole", cancellation);
-            try
-            {
-                await OwnerRoles.CheckAsync(admin, database, user.Name, ownerRole, cancellation);
-            }
-            catch (DatabaseException exception) when (exception.Failure == DatabaseFailure.StatementRefused)
-            {
-                throw await LockedOutAsync(database, user, owned, exception.Message, cancellation);
-            }
-
-            handOver = [$"REASSIGN OWNED BY {name} TO {SqlText.Identifier(ownerRole)}"];
-        }
+        var noOwner = await WhyNoOwnerAsync(database, user, ownerRole, cancellation);
+        if (noOwner is not null && await Ownership.OfAsync(admin, database, user.Oid, cancellation) is { } owned)
+            throw await LockedOutAsync(database, user, owned, noOwner, cancellation);
 
         // The role's objects are handed over before DROP OWNED, in the same transaction: DROP OWNED would drop tables with their rows.
         // Both see one database only, so this is done in each database that has objects or rights of the role.
+        string[] handOver = noOwner is null ? [$"REASSIGN OWNED BY {name} TO {SqlText.Identifier(ownerRole!)}"] : [];
         foreach (var holding in await DatabasesHoldingAsync(database, user, cancellation))
-            await transactions.RunAsync(database, holding, [.. handOver, $"DROP OWNED BY {name}"], cancellation);
+        {
+            try
+            {
+                await transactions.RunAsync(
+                    database, holding, [.. handOver, $"DROP OWNED BY {name}"], cancellation, inside => KeepsAllAsync(database, holding, user, inside, noOwner is null, cancellation));
+            }
+            catch (DatabaseException exception) when (exception.Failure == DatabaseFailure.StillOwns)
+            {
+                throw await LockedOutAsync(database, user, exception.Message, noOwner!, cancellation);
+            }
+        }
+
         await transactions.RunAsync(database, null, [$"DROP ROLE IF EXISTS {name}"], cancellation);
     }
 
-    /// <summary>A role's own statements may give the user's objects to anybody except a role with the administrator's rights.</summary>
+    /// <summary>Why nobody may have what the user owns; null: its owner role may.</summary>
+    private async Task<string?> WhyNoOwnerAsync(Database database, RoleRow user, string? ownerRole, CancellationToken cancellation)
+    {
+        if (ownerRole is null) return "its role names no OwnerRole";
+        try
+        {
+            await OwnerRoles.CheckAsync(admin, database, user.Name, ownerRole, cancellation);
+            return null;
+        }
+        catch (DatabaseException exception) when (exception.Failure == DatabaseFailure.StatementRefused)
+        {
+            return exception.Message;
+        }
+    }
+
+    /// <summary>
+    /// Whether the open transaction drops nothing that lasts. The user's sessions live: what they commit between two statements is found by the second
+    /// alone. False: it has to hand over once more.
+    /// </summary>
+    /// <exception cref="DatabaseException">The user owns something by now, and nobody may have it.</exception>
+    private async Task<bool> KeepsAllAsync(Database database, string holding, RoleRow user, NpgsqlConnection inside, bool handsOver, CancellationToken cancellation)
+    {
+        var things = await Ownership.ThingsAsync(admin, database, holding, user.Oid, inside, cancellation);
+        return handsOver || things.Count == 0
+            ? things.TrueForAll(thing => thing.Owner is not null)
+            : throw new DatabaseException(DatabaseFailure.StillOwns, $"{NamesOf(things)} in database {SqlText.Identifier(holding)}");
+    }
+
+    /// <summary>
+    /// A role's own statements may drop the user's objects, or give them to whom the user could have given them itself. They are checked for what it owned
+    /// until they ran, whatever its sessions did meanwhile; once they have dropped the user, the server refuses to record anything as its own.
+    /// </summary>
     private async Task DropByStatementsAsync(Database database, RoleRow user, IReadOnlyList<string> statements, CancellationToken cancellation)
     {
         await lockout.LetInNoMoreAsync(database, user, cancellation);
-        var things = await Ownership.ThingsAsync(admin, database, user.Oid, cancellation);
+        var (names, growth) = ("", "");
         try
         {
             await transactions.RunAsync(
@@ -73,19 +103,28 @@ internal sealed class UserRemoval(AdminConnections admin, RoleTransactions trans
                 null,
                 statements,
                 cancellation,
-                things.Count == 0 ? null : async connection =>
+                async inside =>
                 {
-                    if (await Ownership.GrownAsync(connection, things, cancellation) is { } grown)
-                        throw new DatabaseException(DatabaseFailure.StillOwns, grown);
+                    var things = await Ownership.ThingsAsync(admin, database, null, user.Oid, inside, cancellation);
+                    foreach (var given in things.Where(thing => thing.Owner is { } owner && owner != user.Oid).GroupBy(thing => thing.Owner!.Value))
+                    {
+                        if (await OwnerRoles.GrowthAsync(admin, database, user.Name, given.Key, cancellation) is not { } to) continue;
+                        (names, growth) = (NamesOf(given), to);
+                        throw new DatabaseException(DatabaseFailure.StillOwns, names);
+                    }
+
+                    return true;
                 });
         }
         catch (DatabaseException exception) when (exception.Failure == DatabaseFailure.StillOwns)
         {
             // The statements are undone by now, and hold no lock on the user.
             throw await LockedOutAsync(
-                database, user, exception.Message, "the role's RevocationStatements would give it to an administrator, and it would run with that administrator's rights", cancellation);
+                database, user, names, $"the role's RevocationStatements would give it to {growth}, and it would run with rights that the user never had", cancellation);
         }
     }
+
+    private static string NamesOf(IEnumerable<OwnedThing> things) => Ownership.Shortened(string.Join(", ", things.Select(thing => thing.Name).Order(StringComparer.Ordinal)));
 
     // The sessions end too, so that the user can do nothing more with what it owns.
     private async Task<DatabaseException> LockedOutAsync(Database database, RoleRow user, string owned, string why, CancellationToken cancellation)
