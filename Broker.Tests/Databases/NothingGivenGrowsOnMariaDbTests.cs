@@ -68,6 +68,58 @@ public sealed class NothingGivenGrowsOnMariaDbTests(SharedServers servers) : IAs
     }
 
     [Fact]
+    public async Task L13_A_roles_own_statements_drop_no_user_with_whose_rights_something_runs_either()
+    {
+        var database = bench.AdministeredBy(await AdministratorAsync());
+        var user = await CreateAsync(database);
+        await MySqlFixture.DoAsync(await bench.OpenAsync(user, Cancellation), "CREATE PROCEDURE p() SELECT CURRENT_USER()", Cancellation);
+
+        var refusal = await Should.ThrowAsync<DatabaseException>(
+            () => engine.DropUserAsync(database, user.Username, [$"DROP USER '{user.Username}'@'%'"], null, Cancellation));
+
+        refusal.Failure.ShouldBe(DatabaseFailure.StillOwns);
+        refusal.Message.ShouldContain($"procedure {bench.Name}.p");
+        (await engine.FindUsersAsync(database, user.Username, Cancellation)).ShouldHaveSingleItem();
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task L13_What_a_user_defines_while_or_after_it_is_dropped_is_shown(bool after)
+    {
+        var database = bench.AdministeredBy(await AdministratorAsync());
+        var user = await CreateAsync(database);
+        var session = await bench.OpenAsync(user, Cancellation);
+        string[] statements = [$"DO GET_LOCK('{bench.Name}', 10)", $"DROP USER '{user.Username}'@'%'"];
+
+        if (after)
+        {
+            await engine.DropUserAsync(database, user.Username, [], null, Cancellation);
+            await MySqlFixture.DoAsync(session, "CREATE VIEW v AS SELECT CURRENT_USER() AS who", Cancellation);
+            statements = [];
+        }
+
+        var holder = await bench.OpenAsync(null, Cancellation);
+        await MySqlFixture.DoAsync(holder, $"DO GET_LOCK('{bench.Name}', 10)", Cancellation);
+        var drop = engine.DropUserAsync(database, user.Username, statements, null, Cancellation);
+        if (!after)
+        {
+            await Eventually.HoldsAsync(
+                async () => await bench.AskAsync<long>($"SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE STATE = 'User lock' AND INFO LIKE '%{bench.Name}%'", Cancellation) > 0,
+                "the broker waits in the role's statements", Cancellation);
+            await MySqlFixture.DoAsync(session, "CREATE VIEW v AS SELECT CURRENT_USER() AS who", Cancellation);
+        }
+
+        await MySqlFixture.DoAsync(holder, $"DO RELEASE_LOCK('{bench.Name}')", Cancellation);
+        var refusal = await Should.ThrowAsync<DatabaseException>(() => drop);
+
+        refusal.Failure.ShouldBe(DatabaseFailure.StillOwns);
+        refusal.Message.ShouldContain($"view {bench.Name}.v");
+        await bench.DoAsync($"DROP VIEW {bench.Name}.v", Cancellation);
+        await engine.DropUserAsync(database, user.Username, [], null, Cancellation);
+    }
+
+    [Fact]
     public async Task L13_A_user_whose_name_holds_anothers_is_not_taken_for_it()
     {
         var database = bench.AdministeredBy(await AdministratorAsync());

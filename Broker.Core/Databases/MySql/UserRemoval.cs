@@ -40,35 +40,47 @@ internal sealed class UserRemoval(AdminConnections admin, AccountStatements stat
     {
         await using var connection = await admin.OpenForChangeAsync(database, cancellation);
         var accounts = await FindOursAsync(connection, database, username, cancellation);
-        if (accounts.Count == 0)
-            return;
-        if (revocation.Count == 0 && await Definers.OfAsync(connection, database, username, alsoInvokers: false, cancellation) is { } theirs)
-            throw await LockedOutAsync(connection, database, username, accounts, $"{theirs.Names}, which run with its rights", WhatToDo(connection), cancellation);
-        var last = revocation.Count > 0 ? revocation : [.. accounts.Select(account => $"DROP USER {SqlText.Account(account)}")];
-        try
+        if (accounts.Count > 0)
         {
-            await UnlessGoneAsync(
-                connection,
-                database,
-                username,
-                async () =>
-                {
-                    await LockAsync(connection, database, accounts);
-                    foreach (var statement in last)
-                        await statements.RunOneAsync(connection, database, statement);
-                },
-                cancellation);
+            var last = revocation.Count > 0 ? revocation : [.. accounts.Select(account => $"DROP USER {SqlText.Account(account)}")];
+            var isLockedOut = false;
+            try
+            {
+                await UnlessGoneAsync(
+                    connection,
+                    database,
+                    username,
+                    async () =>
+                    {
+                        await LockAsync(connection, database, accounts);
+                        if (await Definers.OfAsync(connection, database, username, alsoInvokers: false, cancellation) is { } theirs)
+                        {
+                            isLockedOut = true;
+                            throw await LockedOutAsync(connection, database, username, accounts, $"{theirs.Names}, which run with its rights", $"{WhatToDo(connection)}, then DROP USER.", cancellation);
+                        }
+
+                        foreach (var statement in last)
+                            await statements.RunOneAsync(connection, database, statement);
+                    },
+                    cancellation);
+            }
+            catch (DatabaseException refusal) when (refusal.Failure == DatabaseFailure.StillOwns && !isLockedOut)
+            {
+                // The administrator may lack the right to see what the server knows of.
+                var defined = await Definers.OfAsync(connection, database, username, alsoInvokers: true, cancellation);
+                throw await LockedOutAsync(connection, database, username, accounts, defined?.Names ?? "objects that the broker's administrator cannot see", refusal.Message, cancellation);
+            }
         }
-        catch (DatabaseException refusal) when (refusal.Failure == DatabaseFailure.StillOwns)
-        {
-            // The administrator may lack the right to see what the server knows of.
-            var defined = await Definers.OfAsync(connection, database, username, alsoInvokers: true, cancellation);
-            throw await LockedOutAsync(connection, database, username, accounts, defined?.Names ?? "objects that the broker's administrator cannot see", refusal.Message, cancellation);
-        }
+
+        // Its sessions go on with its rights, and nothing keeps them from defining something while their user is dropped, or after that.
+        if (await Definers.OfAsync(connection, database, username, alsoInvokers: false, cancellation) is { } left)
+            throw new DatabaseException(
+                DatabaseFailure.StillOwns,
+                $"Database '{database.Name}': '{username}' defined {left.Names} while it was dropped, or after that; it would run with the rights of whoever gets an account of that name: {WhatToDo(connection)}.");
     }
 
     private static string WhatToDo(MySqlConnection connection) =>
-        "drop it, or create it again with " + (ServerFacts.IsMariaDb(connection) ? "SQL SECURITY INVOKER or " : "") + "another DEFINER that has no more rights (never an administrator), then DROP USER.";
+        "drop it, or create it again with " + (ServerFacts.IsMariaDb(connection) ? "SQL SECURITY INVOKER or " : "") + "another DEFINER that has no more rights (never an administrator)";
 
     private async Task<DatabaseException> LockedOutAsync(
         MySqlConnection connection, Database database, string username, List<Account> accounts, string theirs, string remedy, CancellationToken cancellation)
