@@ -14,6 +14,7 @@ internal static class ClaimsFlattening
 
     /// <summary>The claims, or null when there are too many or they nest too deeply: an incomplete list could match another caller.</summary>
     /// <exception cref="JsonException">The payload is not a JSON object.</exception>
+    /// <exception cref="InvalidOperationException">A name or a text in it is none, as half a surrogate.</exception>
     public static ILookup<string, string>? Flatten(ReadOnlyMemory<byte> payload)
     {
         using var document = JsonDocument.Parse(payload, Strict);

@@ -171,9 +171,9 @@ internal sealed class TokenVerifier(ProofHasher hasher, TimeProvider time)
             var caller = new Caller(issuer.Name, TokenClaims.OneOf(token.Subject), claims, end, issuer.Cluster) { ProofHash = hasher.Hash(token.EncodedToken) };
             return SpiffeIds.Bind(issuer, caller) is { } bound ? new Proof(bound) : new Proof(ProofFailure.CertificateMissing);
         }
-        catch (JsonException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            return new Proof(ProofFailure.Malformed);
+            return new Proof(ProofFailure.Malformed); // the latter: text that is none, as half a surrogate
         }
     }
 

@@ -112,6 +112,18 @@ public sealed class CallerProverTests : IDisposable
         await Refused(mint.Token(payload => payload["iss"] = issuer), ProofFailure.UnknownIssuer);
 
     [Theory]
+    [InlineData("""{"a":{"b":"\ud800"}}""")]
+    [InlineData("""{"a":["x","\udc00 y"]}""")]
+    [InlineData("""{"a":{"\ud800":1}}""")]
+    [InlineData("""{"\ud800":1}""")]
+    [InlineData("""{"kubernetes.io":{"pod":{"uid":"\ud800"}}}""")]
+    public async Task A_token_with_half_a_letter_in_a_claim_proves_nobody(string claims)
+    {
+        var good = $$"""{"aud":["broker"],"iss":"{{TokenMint.Issuer}}","sub":"x","exp":{{Unix(60)}},""";
+        await Refused(mint.TokenOf(good + claims[1..]), ProofFailure.Malformed);
+    }
+
+    [Theory]
     [InlineData("none")]
     [InlineData("None")]
     [InlineData("")]

@@ -10,6 +10,9 @@ internal static class Dictionary
         "a|b|c", "a:b", "*", "~broker", "~sessions", "~shares", "__proto__", "constructor", "orders-api.", ".orders-api", new('a', 300), new('%', 200), "a\tb", "a;b", "a,b",
     ];
 
+    /// <summary>What stands between the quotes of a text of JSON and is none: half a letter, and what ends too soon.</summary>
+    public static readonly string[] HalfLetters = ["\\ud800", "x\\udc00y", "\\ud800\\ud800", "\\u", "\\ud8"];
+
     public static readonly string[] Numbers =
         ["0", "1", "2", "5", "-1", "20", "21", "2147483647", "2147483648", "-2147483649", "1e3", "1.5", "1e400", "\"5\"", "null", "true", "[]", "{}", "00", "0x10"];
 

@@ -98,12 +98,13 @@ internal sealed class RequestMaker(int seed, IReadOnlyList<FuzzEndpoint> endpoin
         {
             0 or 3 => Right(random),
             1 => Mutated(random, Right(random)),
-            _ => random.Next(6) switch
+            _ => random.Next(7) switch
             {
                 0 => new string('[', random.Next(5000)),
                 1 => new string(' ', random.Next(20_000)),
                 2 => Text(random),
                 3 => "{\"holder\":\"" + new string('a', random.Next(20_000)) + "\"}",
+                5 => $"{{\"{(random.Next(3) == 0 ? HalfLetter(random) : "reason")}\":\"{HalfLetter(random)}\"}}",
                 4 => "{\"connections\":" + Dictionary.Numbers[random.Next(Dictionary.Numbers.Length)] + "}",
                 _ => string.Concat(Enumerable.Repeat("{\"a\":", random.Next(300))),
             },
@@ -131,8 +132,11 @@ internal sealed class RequestMaker(int seed, IReadOnlyList<FuzzEndpoint> endpoin
         var payload = JsonNode.Parse(Base64Url.DecodeFromChars(token.Split('.')[1]))!;
         payload["sub"] = Letters(random, 20);
         var header = new JsonObject { ["alg"] = "RS256", ["typ"] = "JWT", ["kid"] = Letters(random, 10) };
-        return string.Join('.', Base64Url.EncodeToString(Encoding.UTF8.GetBytes(header.ToJsonString())), Base64Url.EncodeToString(Encoding.UTF8.GetBytes(payload.ToJsonString())), Letters(random, 342));
+        var text = random.Next(3) == 0 ? $"{payload.ToJsonString()[..^1]},\"fuzz\":{{\"deep\":\"{HalfLetter(random)}\"}}}}" : payload.ToJsonString();
+        return string.Join('.', Base64Url.EncodeToString(Encoding.UTF8.GetBytes(header.ToJsonString())), Base64Url.EncodeToString(Encoding.UTF8.GetBytes(text)), Letters(random, 342));
     }
+
+    private static string HalfLetter(Random random) => Dictionary.HalfLetters[random.Next(Dictionary.HalfLetters.Length)];
 
     private static string Letters(Random random, int count) =>
         new([.. Enumerable.Range(0, count).Select(_ => "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"[random.Next(64)])]);
