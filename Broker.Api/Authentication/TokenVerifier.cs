@@ -59,7 +59,8 @@ internal sealed class TokenVerifier(ProofHasher hasher, TimeProvider time)
             if (found.Proof.Caller is not null) return found;
 
             // Failures are ordered like the checks: of several, the one that got furthest says the most.
-            if (found.Proof.Failure > failed.Proof.Failure) failed = found;
+            // But what the issuer it names cannot read is not unknown to it.
+            if (found.Proof.Failure > failed.Proof.Failure || (found.Proof.Failure is ProofFailure.Malformed && failed.Proof.Failure is ProofFailure.UnknownIssuer)) failed = found;
         }
 
         return failed;
