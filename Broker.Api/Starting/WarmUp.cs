@@ -95,10 +95,11 @@ internal sealed class WarmUp(
     // On a database that does not exist and was never counted: the ledger promises nothing and writes nothing.
     private async Task ClaimAsync(CancellationToken cancellation)
     {
-        var role = catalog.Current.Roles.Values.First();
+        var current = catalog.Current;
+        var role = current.Roles.Values.First();
         var claim = new Claim("warm-up.0", ClaimMaker.TermsOf(role), "warm-up", 1, 1, TimeSpan.Zero, TimeSpan.Zero, ClaimKind.Claim, "");
         await ledger.Claims.ClaimAsync(Nowhere, new PaceSettings(), 0, [claim], cancellation); // the desk would return a refusal where this throws
-        var way = new ClaimTarget(role, catalog.Current.Databases[role.Database] with { Name = Nowhere }, catalog.Current.Issuers[role.Issuer], Caller: null);
+        var way = new ClaimTarget(role, current.Databases[role.Database] with { Name = Nowhere }, current.Issuers[role.Issuer], Caller: null);
         await Parallel.ForAsync(0, Claims, cancellation, async (_, cancel) => await desk.ReserveAndJoinAsync(way, claim, time.GetTimestamp(), cancel));
     }
 

@@ -34,6 +34,7 @@ public sealed class LiveCatalog : ICatalog, IDisposable
     private volatile CatalogSnapshot current;
     private volatile CatalogReload? lastReload;
     private IReadOnlyDictionary<string, string> filesRead;
+    private readonly (Uri? Authority, string Audience, string? CaFile)? signsIn;
     private bool disposed;
 
     /// <exception cref="CatalogException">The configuration has mistakes; all of them are named.</exception>
@@ -46,6 +47,7 @@ public sealed class LiveCatalog : ICatalog, IDisposable
         current = reading.Catalog!;
         Settings = reading.Settings!;
         filesRead = Fingerprints(reading.Files);
+        signsIn = SignsIn(current);
 
         quiet = time.CreateTimer(_ => Reload(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         files = time.CreateTimer(_ => LookAtFiles(), null, FilesEvery, FilesEvery);
@@ -90,6 +92,7 @@ public sealed class LiveCatalog : ICatalog, IDisposable
             else
             {
                 if (reading.Settings != Settings) log.NeedsRestart();
+                if (SignsIn(reading.Catalog!) != signsIn) log.SignInNeedsRestart(Settings.Page.SignIn!.Issuer);
                 current = reading.Catalog!;
                 log.Reloaded(current.Databases.Count, current.Roles.Count, current.Issuers.Count);
             }
@@ -98,6 +101,10 @@ public sealed class LiveCatalog : ICatalog, IDisposable
             if (errors.Count == 0) Announce(current);
         }
     }
+
+    // What signing in to the page takes of its issuer, once, when the broker starts; null: nobody signs in by one.
+    private (Uri? Authority, string Audience, string? CaFile)? SignsIn(CatalogSnapshot catalog) =>
+        Settings.Page.SignIn is { } signIn && catalog.Identity.Issuers.TryGetValue(signIn.Issuer, out var issuer) ? (issuer.Authority, issuer.Audience, issuer.CaFile) : null;
 
     // An exception in a timer would end the process: an unexpected exception keeps the previous catalog, like every other mistake.
     private CatalogReading? Read()

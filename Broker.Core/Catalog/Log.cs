@@ -19,4 +19,7 @@ internal static partial class Log
 
     [LoggerMessage(1104, LogLevel.Error, "A part of the broker failed to follow the reloaded configuration.")]
     public static partial void ListenerFailed(this ILogger log, Exception error);
+
+    [LoggerMessage(1105, LogLevel.Warning, "Authority, Audience or CaFile of the issuer {Issuer} changed, by which people sign in to the page: that takes effect there only after a restart.")]
+    public static partial void SignInNeedsRestart(this ILogger log, string issuer);
 }

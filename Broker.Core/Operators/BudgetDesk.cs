@@ -51,9 +51,10 @@ internal sealed class BudgetDesk(ICatalog catalog, SharedLedger ledger, RolePaus
 
     /// <summary>One database's budget; null when the catalog has no such database.</summary>
     /// <exception cref="LedgerException">The ledger does not answer.</exception>
-    public async ValueTask<Budget?> ReadAsync(string name, CancellationToken cancellation)
+    public ValueTask<Budget?> ReadAsync(string name, CancellationToken cancellation) => ReadAsync(catalog.Current, name, cancellation);
+
+    private async ValueTask<Budget?> ReadAsync(CatalogSnapshot current, string name, CancellationToken cancellation)
     {
-        var current = catalog.Current;
         if (!current.Databases.TryGetValue(name, out var database)) return null;
         var roles = current.Roles.Values.Where(role => role.Database == name).OrderBy(role => role.Name, StringComparer.Ordinal).ToArray();
         return new(database, await ledger.Budgets.BudgetAsync(name, Array.ConvertAll(roles, role => role.Name), cancellation), roles, LedgerKeys.ServerOf(ledger.AddressOf(name) ?? name))
@@ -72,10 +73,13 @@ internal sealed class BudgetDesk(ICatalog catalog, SharedLedger ledger, RolePaus
 
     /// <summary>A role's database and what its holders have; null when the catalog has no such role.</summary>
     /// <exception cref="LedgerException">The ledger does not answer.</exception>
-    public async ValueTask<(Budget Budget, RoleUse Use)?> FindRoleAsync(string role, CancellationToken cancellation) =>
-        catalog.Current.Roles.TryGetValue(role, out var known) && await ReadAsync(known.Database, cancellation) is { } budget
+    public async ValueTask<(Budget Budget, RoleUse Use)?> FindRoleAsync(string role, CancellationToken cancellation)
+    {
+        var current = catalog.Current;
+        return current.Roles.TryGetValue(role, out var known) && await ReadAsync(current, known.Database, cancellation) is { } budget
             ? (budget, budget.Record.Roles.First(use => use.Role == role))
             : null;
+    }
 
     /// <summary>
     /// What a rollout would do to a database's connections, now or at a time of day (UTC), and who holds them then; null when the catalog has no such database.

@@ -1,6 +1,8 @@
+using System.Collections.Concurrent;
 using Broker.Core.Catalog;
 using Broker.Core.Operators;
 using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 using Shouldly;
@@ -144,6 +146,26 @@ public sealed class LiveCatalogTests : IDisposable
         File.WriteAllText(JsonFile, Configured.Json.Replace("\"CeilingPercent\": 70", "\"CeilingPercent\": 50", StringComparison.Ordinal));
 
         (await swapped.Task.WaitAsync(TimeSpan.FromMinutes(5), TestContext.Current.CancellationToken)).ShouldBeSameAs(catalog.Current);
+    }
+
+    [Theory]
+    [InlineData("Audience", "page", "another-page")]
+    [InlineData("Authority", "https://login.example", "https://login.elsewhere.example")]
+    public void A_changed_issuer_by_which_people_sign_in_needs_a_restart_for_that_and_says_so(string setting, string was, string value)
+    {
+        ConcurrentQueue<string> told = [];
+        var json = Configured.Json
+            .Replace("\"Identity\": { \"Issuers\": {", "\"Page\": { \"SignIn\": { \"Issuer\": \"staff\" } }, \"Identity\": { \"Issuers\": { \"staff\": { \"Authority\": \"https://login.example\", \"Audience\": \"page\" },", StringComparison.Ordinal);
+        var configuration = Configure(json);
+        using var logs = LoggerFactory.Create(log => log.AddProvider(new Told(told)));
+        using var catalog = new LiveCatalog(configuration, time, logs.CreateLogger<LiveCatalog>());
+
+        Reload(configuration, json.Replace("\"CeilingPercent\": 70", "\"CeilingPercent\": 50", StringComparison.Ordinal));
+        told.ShouldNotContain(static line => line.Contains("sign in to the page", StringComparison.Ordinal));
+        Reload(configuration, json.Replace($"\"{setting}\": \"{was}\"", $"\"{setting}\": \"{value}\"", StringComparison.Ordinal));
+
+        catalog.LastReload!.Errors.ShouldBeEmpty();
+        told.ShouldContain(static line => line.Contains("of the issuer staff changed, by which people sign in to the page", StringComparison.Ordinal));
     }
 
     private IConfigurationRoot Configure(string json, string? overrides = null)
