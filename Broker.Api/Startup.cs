@@ -105,7 +105,7 @@ internal static class Startup
     public static void AddProblems(this IServiceCollection services)
     {
         services.AddSingleton<Explainer>().AddSingleton<Fronts.Admission.AdmissionDesk>();
-        services.AddSingleton<RequestGuard>().AddSingleton<IAuthorizationMiddlewareResultHandler>(provider => provider.GetRequiredService<RequestGuard>());
+        services.AddSingleton<UnrecordedLines>().AddSingleton<RequestGuard>().AddSingleton<IAuthorizationMiddlewareResultHandler>(provider => provider.GetRequiredService<RequestGuard>());
         services.ConfigureHttpJsonOptions(json =>
         {
             json.SerializerOptions.DefaultIgnoreCondition = JsonIgnoreCondition.Never;

@@ -10,11 +10,23 @@ internal static class ShownPath
 {
     private const string Tokens = "/auth/token/";
     private const string Hidden = "…";
+    private const int LongestValue = 256;
 
     // The beginnings of Vault's tokens, of the broker's own, and of JSON Web Tokens.
     private static readonly string[] Beginnings = ["hvs.", "hvb.", "hvr.", "brs_", "bra_", "eyJ"];
 
+    // What it is about, by which a reader of the record finds a look at it.
+    private static readonly string[] Subjects = ["database", "lease", "role", "holder", "user", "namespace", "team", "node", "span"];
+
     public static string Of(HttpRequest request) => Of(request.Path.Value ?? "");
+
+    /// <summary>The path and what else was asked with it: the names of its parameters, and the values of those alone that name what it is about.</summary>
+    public static string WithQuery(HttpRequest request) => request.Query.Count == 0 ? Of(request) : $"{Of(request)}?{string.Join('&', request.Query.Select(static asked => Shown(asked.Key, asked.Value.ToString())))}";
+
+    private static string Shown(string name, string value) =>
+        IsToken(name) || name.Length > LongestValue ? Hidden
+        : !Subjects.Contains(name, StringComparer.Ordinal) ? name
+        : $"{name}={(value.Length > LongestValue || IsToken(value) ? Hidden : value)}";
 
     /// <summary>Has the trace of a request say no more than that.</summary>
     public static void Trace(HttpRequest request)

@@ -11,8 +11,25 @@ namespace Broker.Core.Audit;
 /// </summary>
 internal static class AuditLine
 {
-    /// <summary>Longest text written, in UTF-16 units: a caller can send long names, and a line should stay a line.</summary>
+    /// <summary>The most bytes of a detail or a reason: a caller can send long texts, and a line should stay a line.</summary>
     public const int LongestText = 1024;
+
+    /// <summary>The most bytes of a line, with its chain and its line break: all texts as long as they may be, and <see cref="Fixed"/>.</summary>
+    public const int Longest = (2 * (LongestText + Cut)) + LongestSubject + Cut + (7 * (LongestName + Cut)) + (4 * (LongestMark + Cut)) + Fixed;
+
+    private const int LongestSubject = 512;
+
+    // Names that the configuration, a database or a cluster gave, and what a caller sends in their place.
+    private const int LongestName = 256;
+
+    // What the broker or the network makes: ids, hashes, addresses.
+    private const int LongestMark = 64;
+
+    // The sign of a cut text.
+    private const int Cut = 3;
+
+    // The names of all properties, with times, numbers and the words of closed lists.
+    private const int Fixed = 800;
 
     /// <summary>Names and words outside ASCII stay readable; quotes, backslashes and control characters are escaped.</summary>
     public static readonly JsonWriterOptions Options = new()
@@ -58,23 +75,23 @@ internal static class AuditLine
         json.WriteString(Outcome, WireName.Of(record.Outcome));
         Number(json, HttpStatus, record.HttpStatus);
         if (record.Refusal is { } refusal) json.WriteString(Refusal, WireName.Of(refusal));
-        Text(json, Detail, record.Detail);
+        Text(json, Detail, record.Detail, LongestText);
         if ((record.CallerIssuer ?? record.CallerSubject ?? record.CallerPodUid ?? record.CallerProof) is not null)
         {
             json.WriteStartObject(Caller);
-            Text(json, Issuer, record.CallerIssuer);
-            Text(json, Subject, record.CallerSubject);
-            Text(json, PodUid, record.CallerPodUid);
-            Text(json, Session, record.CallerSession);
-            Text(json, Proof, record.CallerProof);
+            Text(json, Issuer, record.CallerIssuer, LongestName);
+            Text(json, Subject, record.CallerSubject, LongestSubject);
+            Text(json, PodUid, record.CallerPodUid, LongestName);
+            Text(json, Session, record.CallerSession, LongestMark);
+            Text(json, Proof, record.CallerProof, LongestMark);
             json.WriteEndObject();
         }
 
-        Text(json, Role, record.Role);
-        Text(json, Database, record.Database);
-        Text(json, LeaseId, record.LeaseId);
-        Text(json, HolderId, record.HolderId);
-        Text(json, DatabaseUser, record.DatabaseUser);
+        Text(json, Role, record.Role, LongestName);
+        Text(json, Database, record.Database, LongestName);
+        Text(json, LeaseId, record.LeaseId, LongestName);
+        Text(json, HolderId, record.HolderId, LongestName);
+        Text(json, DatabaseUser, record.DatabaseUser, LongestName);
         if (record.HeldUntil is { } until)
         {
             until.UtcDateTime.TryFormat(time, out length, "O", CultureInfo.InvariantCulture);
@@ -83,23 +100,14 @@ internal static class AuditLine
 
         Number(json, Connections, record.Connections);
         Number(json, Times, record.Times);
-        Text(json, Reason, record.Reason);
-        Text(json, TraceId, record.TraceId);
-        Text(json, ClientAddress, record.ClientAddress);
+        Text(json, Reason, record.Reason, LongestText);
+        Text(json, TraceId, record.TraceId, LongestMark);
+        Text(json, ClientAddress, record.ClientAddress, LongestMark);
     }
 
-    private static void Text(Utf8JsonWriter json, JsonEncodedText name, string? text)
+    private static void Text(Utf8JsonWriter json, JsonEncodedText name, string? text, int most)
     {
-        if (text is null) return;
-        if (text.Length <= LongestText)
-        {
-            json.WriteString(name, text);
-            return;
-        }
-
-        // Must not cut a surrogate pair in half.
-        var end = char.IsHighSurrogate(text[LongestText - 1]) ? LongestText - 1 : LongestText;
-        json.WriteString(name, string.Concat(text.AsSpan(0, end), "…"));
+        if (text is not null) json.WriteString(name, AuditText.Within(text, most));
     }
 
     private static void Number(Utf8JsonWriter json, JsonEncodedText name, int? number)

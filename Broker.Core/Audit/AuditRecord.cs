@@ -59,11 +59,16 @@ public enum AuditOutcome
 
     /// <summary>Not done, because something failed.</summary>
     Failed,
+
+    /// <summary>
+    /// To be done: on record before anything is changed. Another record with the same trace says what came of it; where there is none, it is not known.
+    /// </summary>
+    Ordered,
 }
 
 /// <summary>
 /// What happened, to whom, and why: one line of the audit (law L7). It has no property that could hold a secret (law L6),
-/// only words, names, numbers and a time; a test checks that. Texts longer than 1,024 characters are cut when written.
+/// only words, names, numbers and a time; a test checks that. Long texts are cut when written: a detail or a reason that takes more than 1,024 bytes, a subject 512, a name 256.
 /// </summary>
 public sealed record AuditRecord
 {

@@ -4,17 +4,20 @@ using Microsoft.Extensions.Logging;
 namespace Broker.Core.Audit;
 
 /// <summary>
-/// The record of what was granted, which no caller can flood with refusals (law L15): each proven caller's first refusals in a minute are
-/// written one by one, like every outcome; the rest are counted by caller and summed up at the end of the minute. Grants and operators'
-/// orders are always written.
+/// The record of what was granted, which no caller can flood (law L15): each proven caller's first refusals and looks in a minute are written one by
+/// one, like every outcome; the rest are counted by caller and summed up at the end of the minute. What is granted, and operators' orders that are
+/// carried out or fail, are always written; whoever has been refused too often within a minute gives no more orders in it.
 /// </summary>
 public sealed class CallerRefusals : IAudit, IAsyncDisposable
 {
     /// <summary>
     /// How many refusals and failures of one caller are written one by one in a minute: more than a client gets that waits as told. With 256 MiB
-    /// per file and 90 files kept (the defaults), one caller would need more than a week to push the record out.
+    /// per file and 90 files kept (the defaults), one caller would need more than four days to push the record out.
     /// </summary>
-    public const int MostPerCaller = 600;
+    public const int MostPerCaller = 300;
+
+    /// <summary>How many looks of one caller at leases, holders, the page and explanations are written one by one in a minute.</summary>
+    public const int MostLooks = 120;
 
     // An issuer vouches for each of these callers. Refusals of further callers are written one by one, so nothing goes uncounted.
     private const int MostCallers = 10_000;
@@ -25,7 +28,7 @@ public sealed class CallerRefusals : IAudit, IAsyncDisposable
     private readonly ILogger log;
     private readonly ITimer timer;
     private readonly Lock gate = new();
-    private Dictionary<(string?, string?, string?), Counted> callers = [];
+    private Dictionary<(string?, string?, string?, bool IsLook), Counted> callers = [];
     private DateTimeOffset since;
 
     /// <param name="audit">Where everything is written.</param>
@@ -38,10 +41,8 @@ public sealed class CallerRefusals : IAudit, IAsyncDisposable
     }
 
     /// <inheritdoc/>
-    public ValueTask WriteAsync(AuditRecord record, CancellationToken cancellation) =>
-        record.Outcome == AuditOutcome.Granted || record.CallerSubject is null || IsOrder(record.Action) || Count(record)
-            ? audit.WriteAsync(record, cancellation)
-            : ValueTask.CompletedTask;
+    public ValueTask<bool> WriteAsync(AuditRecord record, CancellationToken cancellation) =>
+        record.CallerSubject is null || IsWritten(record) ? audit.WriteAsync(record, cancellation) : new(false);
 
     /// <inheritdoc/>
     public ValueTask TryAsync(CancellationToken cancellation) => audit.TryAsync(cancellation);
@@ -68,11 +69,25 @@ public sealed class CallerRefusals : IAudit, IAsyncDisposable
         await SumUpAsync();
     }
 
+    private bool IsWritten(AuditRecord record) => record.Outcome switch
+    {
+        AuditOutcome.Granted => record.Action is not (AuditAction.Read or AuditAction.Explain) || Count(record, isLook: true),
+        AuditOutcome.Ordered => MayOrder(record) ? true : throw new TooManyRefusedException(),
+        AuditOutcome.Failed when IsOrder(record.Action) => true,
+        _ => Count(record, isLook: false),
+    };
+
     private static bool IsOrder(AuditAction action) =>
-        action is AuditAction.Issue or AuditAction.Revoke or AuditAction.Rotate or AuditAction.End or AuditAction.Ceiling;
+        action is AuditAction.Issue or AuditAction.Revoke or AuditAction.Rotate or AuditAction.End or AuditAction.Ceiling or AuditAction.Pause;
+
+    // Each order is two records: without this, a caller could fill the audit with orders that come to nothing.
+    private bool MayOrder(AuditRecord record)
+    {
+        lock (gate) return !(callers.TryGetValue(KeyOf(record, isLook: false), out var known) && known.More > 0);
+    }
 
     // Whether it is one of those that are written one by one.
-    private bool Count(AuditRecord record)
+    private bool Count(AuditRecord record, bool isLook)
     {
         lock (gate)
         {
@@ -82,18 +97,20 @@ public sealed class CallerRefusals : IAudit, IAsyncDisposable
                 timer.Change(Minute, Timeout.InfiniteTimeSpan);
             }
 
-            var who = (record.CallerIssuer, record.CallerSubject, record.CallerPodUid);
+            var who = KeyOf(record, isLook);
             if (!callers.TryGetValue(who, out var known))
             {
                 if (callers.Count >= MostCallers) return true;
-                callers[who] = known = new();
+                callers[who] = known = new() { Each = isLook ? MostLooks : MostPerCaller };
             }
 
-            if (++known.Times <= MostPerCaller) return true;
+            if (++known.Times <= known.Each) return true;
             known.Last = record;
             return false;
         }
     }
+
+    private static (string?, string?, string?, bool) KeyOf(AuditRecord record, bool isLook) => (record.CallerIssuer, record.CallerSubject, record.CallerPodUid, isLook);
 
     private AuditRecord Sum(Counted counted, DateTimeOffset now) => counted.Last! with
     {
@@ -104,9 +121,11 @@ public sealed class CallerRefusals : IAudit, IAsyncDisposable
 
     private sealed class Counted
     {
+        public required int Each { get; init; }
+
         public int Times { get; set; }
 
-        public int More => Math.Max(0, Times - MostPerCaller);
+        public int More => Math.Max(0, Times - Each);
 
         public AuditRecord? Last { get; set; }
     }

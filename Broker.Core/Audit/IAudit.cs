@@ -7,9 +7,11 @@ public interface IAudit
     /// Returns when the record is written; records that arrive together share one write. Cancellation ends the wait,
     /// not the write: what happened is recorded even when nobody waits for the answer any more.
     /// </summary>
+    /// <returns>True: it is written by itself. False: it is one of so many of its caller that it is counted, and written as a part of a sum.</returns>
+    /// <exception cref="TooManyRefusedException">It is an order of a caller that has been refused too often within this minute: carry nothing out.</exception>
     /// <exception cref="AuditUnavailableException">The record could not be written: refuse what it would have granted.</exception>
     /// <exception cref="OperationCanceledException">The caller no longer waits.</exception>
-    ValueTask WriteAsync(AuditRecord record, CancellationToken cancellation);
+    ValueTask<bool> WriteAsync(AuditRecord record, CancellationToken cancellation);
 
     /// <summary>Returns when the audit can be written: its sinks have accepted the lines that begin a start. Adds no record.</summary>
     /// <exception cref="AuditUnavailableException">It cannot be written: the message says what to fix.</exception>
@@ -17,4 +19,7 @@ public interface IAudit
 }
 
 /// <summary>The audit could not be written. The message says what to fix, and contains nothing of the record.</summary>
-public sealed class AuditUnavailableException(string message, Exception? inner = null) : Exception(message, inner);
+public class AuditUnavailableException(string message, Exception? inner = null) : Exception(message, inner);
+
+/// <summary>A caller has been refused so often within this minute that its orders are no longer written one by one (law L15).</summary>
+public sealed class TooManyRefusedException() : AuditUnavailableException("The caller has been refused too often within this minute.");

@@ -50,11 +50,11 @@ public sealed class JsonLinesAudit : IAudit, IAsyncDisposable
     }
 
     /// <inheritdoc/>
-    public async ValueTask WriteAsync(AuditRecord record, CancellationToken cancellation)
+    public async ValueTask<bool> WriteAsync(AuditRecord record, CancellationToken cancellation)
     {
         var written = Join(record);
         var failure = await (cancellation.CanBeCanceled ? written.WaitAsync(cancellation) : written);
-        if (failure is not null) throw Unavailable(failure);
+        return failure is null ? true : throw Unavailable(failure);
     }
 
     /// <inheritdoc/>

@@ -43,6 +43,6 @@ internal static partial class Log
     [LoggerMessage(5011, LogLevel.Information, "{Times} more requests without a valid token were refused in the last minute; the audit has their addresses in {Lines} lines")]
     public static partial void UnprovenSummedUp(ILogger logger, int times, int lines);
 
-    [LoggerMessage(5012, LogLevel.Warning, "{Times} more requests of {Callers} known callers were refused in the last minute than the audit records one by one; it records their number")]
+    [LoggerMessage(5012, LogLevel.Warning, "{Times} more requests of {Callers} known callers were refused, or only looked, in the last minute than the audit records one by one; it records their number")]
     public static partial void CallersSummedUp(ILogger logger, int times, int callers);
 }

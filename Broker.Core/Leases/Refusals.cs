@@ -73,6 +73,14 @@ internal static class Refusals
     public static Refusal AuditUnavailable() => new(
         RefusalCode.AuditUnavailable, "The broker cannot write its audit, and it grants nothing that is not recorded. Try again shortly.", Later);
 
+    /// <summary>An order that was recorded before it was carried out, while its end cannot be recorded.</summary>
+    public static Refusal OutcomeUnrecorded() => new(
+        RefusalCode.AuditUnavailable, "Your order is on record, but what came of it could not be recorded: it may have been carried out. Look before you give it again.", Later);
+
+    /// <summary>An order of a caller that was refused so often that its orders would fill the audit.</summary>
+    public static Refusal TooManyRefused() => new(
+        RefusalCode.LimitExceeded, "You have been refused so often within this minute that nothing is carried out for you until it is over.", TimeSpan.FromMinutes(1));
+
     /// <summary>The refusal for a claim's last answer, when there is no waiting (or no more waiting) for a better one.</summary>
     public static Refusal For(ClaimAnswer answer, Claim claim, Database database) => answer switch
     {

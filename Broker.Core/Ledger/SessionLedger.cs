@@ -99,7 +99,8 @@ public sealed class SessionLedger(ILedgerStore store, TimeProvider? time = null)
         Volatile.Write(ref told, epoch);
     }
 
-    private bool WasExchanged(string hash) => exchanged.TryGetValue(hash, out var used) && time.GetElapsedTime(used.At) < used.Left;
+    /// <summary>Whether this replica knows that a token was exchanged.</summary>
+    public bool WasExchanged(string hash) => exchanged.TryGetValue(hash, out var used) && time.GetElapsedTime(used.At) < used.Left;
 
     private void Exchanged(string hash, TimeSpan left)
     {

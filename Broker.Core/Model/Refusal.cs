@@ -58,7 +58,11 @@ public enum RefusalCode
 /// <param name="Detail">One or two sentences for the caller: what is wrong and what to do next. Never a secret.</param>
 /// <param name="RetryAfter">When trying again helps, counted from now; null if it does not help.</param>
 /// <param name="Budget">For <see cref="RefusalCode.BudgetExhausted"/>: what is available.</param>
-public sealed record Refusal(RefusalCode Code, string Detail, TimeSpan? RetryAfter = null, BudgetShortfall? Budget = null);
+public sealed record Refusal(RefusalCode Code, string Detail, TimeSpan? RetryAfter = null, BudgetShortfall? Budget = null)
+{
+    /// <summary>Whether it is one of so many of its caller that the audit only counts it: then it is no line of the log either (law L15).</summary>
+    public bool IsCounted { get; init; }
+}
 
 /// <summary>What a caller that cannot get enough connections could ask for.</summary>
 /// <param name="Free">Connections free now.</param>

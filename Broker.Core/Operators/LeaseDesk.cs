@@ -43,28 +43,28 @@ internal sealed class LeaseDesk(ICatalog catalog, SharedLedger ledger, LeaseSucc
     /// <summary>Ends a lease now: its user is dropped and its sessions are ended, whoever holds it. Null: ordered.</summary>
     public async ValueTask<Refusal?> RevokeAsync(Caller caller, string id, string reason, Origin origin, CancellationToken cancellation)
     {
-        Refusal? refusal = null;
-        LeaseRecord? lease = null;
+        var order = DeskAudit.Of(AuditAction.Revoke, caller, null, origin, time) with { LeaseId = id, Reason = reason };
+        LeaseRecord? lease;
         try
         {
             lease = (await FindAsync(id, cancellation))?.Lease;
-            if (lease is null)
-            {
-                refusal = Refusals.LeaseUnknown(id);
-            }
-            else
+        }
+        catch (LedgerException)
+        {
+            return await audit.EndAsync(order, Refusals.LedgerUnavailable(), cancellation);
+        }
+
+        if (lease is null) return await audit.EndAsync(order, Refusals.LeaseUnknown(id), cancellation);
+        return await audit.CarryOutAsync(
+            order with { Role = lease.Role, Database = lease.Database },
+            async () =>
             {
                 var why = $"revoked by {caller.DisplayName}: {reason}";
                 await ledger.Leases.MoveAsync(lease.Database, id, LeaseState.Retiring, why, cancellation);
                 await ledger.Leases.MoveAsync(lease.Database, id, LeaseState.Revoking, why, cancellation, MoveHow.EndSessions);
-            }
-        }
-        catch (LedgerException)
-        {
-            refusal = Refusals.LedgerUnavailable();
-        }
-
-        return await RecordAsync(AuditAction.Revoke, caller, lease?.Role, lease?.Database, id, reason, refusal, origin, cancellation);
+                return null;
+            },
+            cancellation);
     }
 
     /// <summary>
@@ -73,44 +73,31 @@ internal sealed class LeaseDesk(ICatalog catalog, SharedLedger ledger, LeaseSucc
     /// </summary>
     public async ValueTask<Refusal?> RotateAsync(Caller caller, string roleName, string reason, Origin origin, CancellationToken cancellation)
     {
-        Refusal? refusal = null;
         var current = catalog.Current;
-        var known = current.Roles.TryGetValue(roleName, out var role);
-        if (!known)
-        {
-            refusal = Refusals.NotAllowed(roleName);
-        }
-        else
-        {
-            try
-            {
-                foreach (var lease in await ledger.Leases.LiveAsync(role!.Database, cancellation))
-                {
-                    if (lease.Role != roleName || lease.State != LeaseState.Active) continue;
-                    var followed = await successor.EnsureAsync(
-                        role, current.Databases[role.Database], current.Issuers[role.Issuer], lease.Pool, lease.Id, $"rotated by {caller.DisplayName}: {reason}", cancellation);
-
-                    // Should the next one's issuing fail, it is tried again until it works.
-                    if (!followed) await ledger.Duties.HurryAsync(role.Database, DutyKinds.Rotate, lease.Id, cancellation);
-                }
-            }
-            catch (LedgerException)
-            {
-                refusal = Refusals.LedgerUnavailable();
-            }
-            catch (DutyException e)
-            {
-                refusal = Refusals.IssuerUnavailable(e.Message);
-            }
-        }
-
-        return await RecordAsync(AuditAction.Rotate, caller, roleName, role?.Database, null, reason, refusal, origin, cancellation);
+        var role = current.Roles.GetValueOrDefault(roleName);
+        var order = DeskAudit.Of(AuditAction.Rotate, caller, null, origin, time) with { Role = roleName, Database = role?.Database, Reason = reason };
+        if (role is null) return await audit.EndAsync(order, Refusals.NotAllowed(roleName), cancellation);
+        return await audit.CarryOutAsync(order, () => RotateAsync(current, role, $"rotated by {caller.DisplayName}: {reason}", cancellation), cancellation);
     }
 
-    private async ValueTask<Refusal?> RecordAsync(
-        AuditAction action, Caller caller, string? role, string? database, string? lease, string reason, Refusal? refusal, Origin origin, CancellationToken cancellation)
+    private async ValueTask<Refusal?> RotateAsync(CatalogSnapshot current, Role role, string why, CancellationToken cancellation)
     {
-        var record = DeskAudit.Of(action, caller, refusal, origin, time) with { Role = role, Database = database, LeaseId = lease, Reason = reason };
-        return (await audit.WriteAsync(record, new Outcome(null, refusal), cancellation)).Refusal;
+        try
+        {
+            foreach (var lease in await ledger.Leases.LiveAsync(role.Database, cancellation))
+            {
+                if (lease.Role != role.Name || lease.State != LeaseState.Active) continue;
+                var followed = await successor.EnsureAsync(role, current.Databases[role.Database], current.Issuers[role.Issuer], lease.Pool, lease.Id, why, cancellation);
+
+                // Should the next one's issuing fail, it is tried again until it works.
+                if (!followed) await ledger.Duties.HurryAsync(role.Database, DutyKinds.Rotate, lease.Id, cancellation);
+            }
+
+            return null;
+        }
+        catch (DutyException e)
+        {
+            return Refusals.IssuerUnavailable(e.Message);
+        }
     }
 }

@@ -29,42 +29,60 @@ internal sealed class LeftoverDesk(ICatalog catalog, SharedLedger ledger, Issuer
     /// <summary>Checks once more, and drops the user if still no lease knows it. Null when it is gone.</summary>
     public async ValueTask<Refusal?> DropAsync(Caller caller, string databaseName, string username, string reason, Origin origin, CancellationToken cancellation)
     {
-        var (role, refusal) = await TryDropAsync(databaseName, username, cancellation);
-        var record = DeskAudit.Of(AuditAction.Revoke, caller, refusal, origin, time) with
+        var current = catalog.Current;
+        var order = DeskAudit.Of(AuditAction.Revoke, caller, null, origin, time) with
         {
-            Role = role,
             Database = databaseName,
             DatabaseUser = username,
-            Detail = refusal?.Detail ?? $"leftover {username}",
+            Detail = $"leftover {username}",
             Reason = reason,
         };
-        return (await audit.WriteAsync(record, new Outcome(null, refusal), cancellation)).Refusal;
+        Leftover? left = null;
+        var why = current.Databases.TryGetValue(databaseName, out var database)
+            ? await WhyNotAsync(async () =>
+            {
+                (left, var whyNot) = await FindAsync(current, database, username, cancellation);
+                return whyNot;
+            })
+            : Refusals.LeftoverUnknown(databaseName, username);
+        order = order with { Role = left?.Role };
+        if (why is not null) return await audit.EndAsync(order, why, cancellation);
+        return await audit.CarryOutAsync(
+            order,
+            () => WhyNotAsync(async () =>
+            {
+                await leftovers.DropAsync(database!, current.Roles[left!.Role], left, cancellation);
+                await leftovers.LookAsync(current, database!, cancellation);
+                return null;
+            }),
+            cancellation);
     }
 
-    private async ValueTask<(string? Role, Refusal? Refusal)> TryDropAsync(string databaseName, string username, CancellationToken cancellation)
+    // The leftover as far as it is known, and why it may not be dropped.
+    private async ValueTask<(Leftover? Left, Refusal? WhyNot)> FindAsync(CatalogSnapshot current, Database database, string username, CancellationToken cancellation)
     {
-        var current = catalog.Current;
-        if (!current.Databases.TryGetValue(databaseName, out var database)) return (null, Refusals.LeftoverUnknown(databaseName, username));
+        var others = await leftovers.LookAsync(current, database, cancellation);
+        if (others.TryGetValue(username, out var mark)) return (null, Refusals.LeftoverOfAnother(database.Name, username, mark));
+        var left = (await leftovers.ListAsync(database.Name, cancellation)).FirstOrDefault(of => of.Username == username);
+        if (left is null) return (null, Refusals.LeftoverUnknown(database.Name, username));
+        var role = current.Roles.GetValueOrDefault(left.Role);
+        if (!await leftovers.MayDropAsync(database, role, left, cancellation)) return (left, Refusals.LeftoverUnknown(database.Name, username));
+        return (left, await WhyMayBeAnothersAsync(current, database, role!, cancellation) is { } why ? Refusals.LeftoverMayBeAnothers(database.Name, username, why) : null);
+    }
+
+    private static async ValueTask<Refusal?> WhyNotAsync(Func<ValueTask<Refusal?>> step)
+    {
         try
         {
-            var others = await leftovers.LookAsync(current, database, cancellation);
-            if (others.TryGetValue(username, out var mark)) return (null, Refusals.LeftoverOfAnother(databaseName, username, mark));
-            var left = (await leftovers.ListAsync(databaseName, cancellation)).FirstOrDefault(of => of.Username == username);
-            if (left is null) return (null, Refusals.LeftoverUnknown(databaseName, username));
-            var role = current.Roles.GetValueOrDefault(left.Role);
-            if (!await leftovers.MayDropAsync(database, role, left, cancellation)) return (left.Role, Refusals.LeftoverUnknown(databaseName, username));
-            if (await WhyMayBeAnothersAsync(current, database, role!, cancellation) is { } why) return (left.Role, Refusals.LeftoverMayBeAnothers(databaseName, username, why));
-            await leftovers.DropAsync(database, role!, left, cancellation);
-            await leftovers.LookAsync(current, database, cancellation);
-            return (left.Role, null);
+            return await step();
         }
         catch (LedgerException)
         {
-            return (null, Refusals.LedgerUnavailable());
+            return Refusals.LedgerUnavailable();
         }
         catch (DatabaseException e)
         {
-            return (null, Refusals.DatabaseUnavailable($"The user could not be dropped. {e.Message}"));
+            return Refusals.DatabaseUnavailable($"The user could not be dropped. {e.Message}");
         }
     }
 

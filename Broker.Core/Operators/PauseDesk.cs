@@ -14,28 +14,12 @@ internal sealed class PauseDesk(ICatalog catalog, RolePauses pauses, DeskAudit a
     /// <summary>Pauses, drains or resumes a role; in force on all replicas when this returns. Null: done.</summary>
     public async ValueTask<Refusal?> SetAsync(Caller caller, string roleName, RoleState state, string reason, Origin origin, CancellationToken cancellation)
     {
-        Refusal? refusal = null;
-        if (!catalog.Current.Roles.TryGetValue(roleName, out var role))
-        {
-            refusal = Refusals.NotAllowed(roleName);
-        }
-        else
-        {
-            try
-            {
-                await pauses.SetAsync(role, new(roleName, state, reason, caller.DisplayName, time.GetUtcNow()), cancellation);
-            }
-            catch (LedgerException)
-            {
-                refusal = Refusals.LedgerUnavailable();
-            }
-        }
-
-        var record = DeskAudit.Of(AuditAction.Pause, caller, refusal, origin, time) with
+        var role = catalog.Current.Roles.GetValueOrDefault(roleName);
+        var order = DeskAudit.Of(AuditAction.Pause, caller, null, origin, time) with
         {
             Role = roleName,
             Database = role?.Database,
-            Detail = refusal?.Detail ?? state switch
+            Detail = state switch
             {
                 RoleState.Paused => "paused: no new holder gets it",
                 RoleState.Draining => "drained: no new holder gets it, and no holder gets more time",
@@ -43,6 +27,14 @@ internal sealed class PauseDesk(ICatalog catalog, RolePauses pauses, DeskAudit a
             },
             Reason = reason,
         };
-        return (await audit.WriteAsync(record, new Outcome(null, refusal), cancellation)).Refusal;
+        if (role is null) return await audit.EndAsync(order, Refusals.NotAllowed(roleName), cancellation);
+        return await audit.CarryOutAsync(
+            order,
+            async () =>
+            {
+                await pauses.SetAsync(role, new(roleName, state, reason, caller.DisplayName, time.GetUtcNow()), cancellation);
+                return null;
+            },
+            cancellation);
     }
 }

@@ -42,9 +42,24 @@ internal sealed class SessionDesk(ICatalog catalog, SessionLedger ledger, Sessio
     public async ValueTask<SessionOutcome> OpenAsync(
         Caller caller, string tokenHash, IReadOnlyList<string> roles, TimeSpan? lifetime, Origin origin, CancellationToken cancellation)
     {
-        var token = SessionToken.New();
-        var outcome = await OpenAsync(caller, token, tokenHash, roles, lifetime, cancellation);
-        return await RecordAsync("opened", caller, token.Id, roles, outcome, null, origin, cancellation);
+        var (token, now) = (SessionToken.New(), time.GetUtcNow());
+        var order = DeskAudit.Of(AuditAction.Session, caller, null, origin, time) with { Detail = $"session {token.Id} to be opened" };
+        if (WhyNot(caller, tokenHash, roles, lifetime) is { } mistake) return (await audit.EndAsync(order, mistake, cancellation))!;
+        var session = Session.Of(caller, [.. roles.Distinct(StringComparer.Ordinal)], now, token);
+        SessionAnswer? opened = null;
+        var refusal = await audit.CarryOutAsync(
+            order with { Detail = $"session {token.Id} to be opened, for {string.Join(", ", session.Roles)}" },
+            async ordered =>
+            {
+                (opened, var why) = await OpenAsync(caller, token, tokenHash, session, lifetime, cancellation);
+                return (ordered with { Detail = opened is null ? null : Said("opened", opened) }, why);
+            },
+            cancellation);
+        if (refusal is null) return opened!;
+
+        // Nobody is told of it, so it is not to have a place.
+        if (opened is not null) await GuardedAsync(async () => await ledger.RevokeAsync(token.Id, CancellationToken.None) ? opened : (SessionOutcome)Unknown());
+        return refusal;
     }
 
     /// <summary>Renews a session while its job runs, up to its longest lifetime.</summary>
@@ -59,7 +74,8 @@ internal sealed class SessionDesk(ICatalog catalog, SessionLedger ledger, Sessio
                 : (SessionOutcome)Unknown());
         }
 
-        return await RecordAsync("renewed", caller, id, found?.Roles, outcome, null, origin, cancellation);
+        var record = DeskAudit.Of(AuditAction.Session, caller, null, origin, time) with { Detail = outcome.Session is { } renewed ? Said("renewed", renewed) : null };
+        return await audit.EndAsync(record, outcome.Refusal, cancellation) is { } told ? told : outcome;
     }
 
     /// <summary>Shows a session to itself, to its opener, and to viewers.</summary>
@@ -73,10 +89,12 @@ internal sealed class SessionDesk(ICatalog catalog, SessionLedger ledger, Sessio
     public async ValueTask<SessionOutcome> RevokeAsync(Caller caller, string id, string? operatorsReason, Origin origin, CancellationToken cancellation)
     {
         var (found, refusal) = await FindAsync(id, session => operatorsReason is not null || IsOwn(caller, id, session), cancellation);
-        SessionOutcome outcome = refusal ?? (SessionOutcome)found!;
-        if (found is not null)
-            outcome = await GuardedAsync(async () => await ledger.RevokeAsync(id, cancellation) ? found : (SessionOutcome)Unknown());
-        return await RecordAsync("ended", caller, id, found?.Roles, outcome, operatorsReason, origin, cancellation);
+        var order = DeskAudit.Of(AuditAction.Session, caller, null, origin, time) with { Reason = operatorsReason };
+        var told = found is null
+            ? await audit.EndAsync(order, refusal, cancellation)
+            : await audit.CarryOutAsync(
+                order with { Detail = Said("ended", found) }, async () => await ledger.RevokeAsync(id, cancellation) ? null : Unknown(), cancellation);
+        return told is null ? found! : told;
     }
 
     /// <summary>
@@ -88,8 +106,8 @@ internal sealed class SessionDesk(ICatalog catalog, SessionLedger ledger, Sessio
         && caller.Claims["aud"].Contains(issuer.Audience, StringComparer.Ordinal)
         && (issuer.Issuer is null || caller.Claims["iss"].Any(iss => iss == issuer.Issuer || issuer.FormerIssuers.Contains(iss, StringComparer.Ordinal)));
 
-    private async ValueTask<SessionOutcome> OpenAsync(
-        Caller caller, SessionToken token, string tokenHash, IReadOnlyList<string> roles, TimeSpan? lifetime, CancellationToken cancellation)
+    // What is wrong whatever the ledger says.
+    private Refusal? WhyNot(Caller caller, string tokenHash, IReadOnlyList<string> roles, TimeSpan? lifetime)
     {
         var current = catalog.Current;
         if (caller.Session is not null || !(current.Identity.Issuers.TryGetValue(caller.Issuer, out var issuer) && MayOpen(issuer, caller)))
@@ -100,27 +118,39 @@ internal sealed class SessionDesk(ICatalog catalog, SessionLedger ledger, Sessio
             if (!current.Roles.TryGetValue(name, out var role) || !role.MayBeHadBy(caller)) return Refusals.NotAllowed(name);
         }
 
-        var settings = current.Identity.Sessions;
-        if (lifetime < TimeSpan.FromMinutes(1) || lifetime > settings.MaxLifetime)
-            return Refusals.Invalid(string.Create(CultureInfo.InvariantCulture, $"'lifetimeSeconds' must be 60 to {settings.MaxLifetime.TotalSeconds:0}."));
-        var now = time.GetUtcNow();
-        var session = Session.Of(caller, [.. roles.Distinct(StringComparer.Ordinal)], now, token);
-        return await GuardedAsync(async () =>
+        var longest = current.Identity.Sessions.MaxLifetime;
+        return lifetime < TimeSpan.FromMinutes(1) || lifetime > longest
+            ? Refusals.Invalid(string.Create(CultureInfo.InvariantCulture, $"'lifetimeSeconds' must be 60 to {longest.TotalSeconds:0}."))
+            : ledger.WasExchanged(tokenHash) ? TokenUsed() : null;
+    }
+
+    private ValueTask<SessionOutcome> OpenAsync(Caller caller, SessionToken token, string tokenHash, Session session, TimeSpan? lifetime, CancellationToken cancellation)
+    {
+        var (identity, now) = (catalog.Current.Identity, session.OpenedAt);
+        var settings = identity.Sessions;
+        return GuardedAsync(async () =>
         {
             // Remembered a little longer than the token can be used, whatever the issuer's clock says.
-            var tokenLeft = caller.ExpiresAt - now + issuer.ClockSkew + TimeSpan.FromMinutes(1);
+            var skew = identity.Issuers.GetValueOrDefault(caller.Issuer)?.ClockSkew ?? TimeSpan.Zero;
+            var tokenLeft = caller.ExpiresAt - now + skew + TimeSpan.FromMinutes(1);
             var (opening, left) = await ledger.OpenAsync(
                 token.Id, sealer.Write(token.Id, session, settings.MaxLifetime), lifetime ?? settings.Lifetime, settings.MaxLifetime, settings.Most, tokenHash, tokenLeft, cancellation);
             return opening switch
             {
                 SessionOpening.Open => new SessionAnswer(token.Id, token.Value, session.Roles, session.Issuer, session.Subject, now, now + left),
-                SessionOpening.TokenUsed => new Refusal(RefusalCode.NotAllowed, "This token has already been exchanged, and a token can be exchanged only once. Keep the session, or get a new token."),
+                SessionOpening.TokenUsed => TokenUsed(),
                 SessionOpening.Unsettled => new Refusal(
                     RefusalCode.LedgerUnavailable, "The ledger is new or has lost something, and whether this token was exchanged is not known yet. Try again shortly.", AtLeastASecond(left)),
                 _ => (SessionOutcome)new Refusal(RefusalCode.LimitExceeded, "The limit on sessions is reached. Try again when one has ended.", AtLeastASecond(left)),
             };
         });
     }
+
+    private static Refusal TokenUsed() => new(
+        RefusalCode.NotAllowed, "This token has already been exchanged, and a token can be exchanged only once. Keep the session, or get a new token.");
+
+    private static string Said(string what, SessionAnswer session) =>
+        string.Create(CultureInfo.InvariantCulture, $"session {session.Id} {what}, for {string.Join(", ", session.Roles)}, until {session.ExpiresAt:O}");
 
     private static TimeSpan AtLeastASecond(TimeSpan wait) => wait > TimeSpan.FromSeconds(1) ? wait : TimeSpan.FromSeconds(1);
 
@@ -149,19 +179,5 @@ internal sealed class SessionDesk(ICatalog catalog, SessionLedger ledger, Sessio
         {
             return Refusals.LedgerUnavailable();
         }
-    }
-
-    private async ValueTask<SessionOutcome> RecordAsync(
-        string what, Caller caller, string id, IReadOnlyList<string>? roles, SessionOutcome outcome, string? reason, Origin origin, CancellationToken cancellation)
-    {
-        var record = DeskAudit.Of(AuditAction.Session, caller, outcome.Refusal, origin, time) with
-        {
-            // Names the session only if there is one: the id of a request is any text of its caller's.
-            Detail = outcome.Refusal?.Detail
-                ?? string.Create(CultureInfo.InvariantCulture, $"session {id} {what}, for {string.Join(", ", roles ?? [])}, until {outcome.Session!.ExpiresAt:O}"),
-            Reason = reason,
-        };
-        var written = await audit.WriteAsync(record, new Outcome(null, outcome.Refusal), cancellation);
-        return written.Refusal is { } refusal ? refusal : outcome;
     }
 }

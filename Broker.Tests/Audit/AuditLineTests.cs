@@ -79,12 +79,15 @@ public partial class AuditLineTests
     }
 
     [Fact]
-    public async Task A_long_text_is_cut_between_characters()
+    public async Task A_long_text_is_cut_between_characters_by_the_bytes_that_it_takes()
     {
-        var line = await Written(AuditFolder.Record("H1") with { Detail = "x" + string.Concat(Enumerable.Repeat("🐘", 5000)) });
+        foreach (var (letter, bytes) in new[] { ("🐘", 12), ("注", 3), ("\u0001", 6), ("y", 1) })
+        {
+            var line = await Written(AuditFolder.Record("H1") with { Detail = "x" + string.Concat(Enumerable.Repeat(letter, 5000)) });
 
-        using var json = JsonDocument.Parse(line);
-        json.RootElement.GetProperty("detail").GetString().ShouldBe("x" + string.Concat(Enumerable.Repeat("🐘", 511)) + "…");
+            using var json = JsonDocument.Parse(line);
+            json.RootElement.GetProperty("detail").GetString().ShouldBe("x" + string.Concat(Enumerable.Repeat(letter, (AuditLine.LongestText - 1) / bytes)) + "…");
+        }
     }
 
     [Fact]

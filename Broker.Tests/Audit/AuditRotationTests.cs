@@ -92,5 +92,5 @@ public sealed class AuditRotationTests : IDisposable
         folder.Events.ShouldBeEmpty();
     }
 
-    private static ValueTask Write(JsonLinesAudit audit, string holder) => audit.WriteAsync(AuditFolder.Record(holder), Cancel);
+    private static ValueTask<bool> Write(JsonLinesAudit audit, string holder) => audit.WriteAsync(AuditFolder.Record(holder), Cancel);
 }

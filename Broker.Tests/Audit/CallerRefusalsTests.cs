@@ -71,6 +71,58 @@ public sealed class CallerRefusalsTests
         await Should.ThrowAsync<AuditUnavailableException>(async () => await refusals.WriteAsync(Refusal("another"), Cancel));
     }
 
+    [Theory]
+    [InlineData(AuditAction.Issue)]
+    [InlineData(AuditAction.Revoke)]
+    [InlineData(AuditAction.Rotate)]
+    [InlineData(AuditAction.End)]
+    [InlineData(AuditAction.Ceiling)]
+    [InlineData(AuditAction.Pause)]
+    [InlineData(AuditAction.Session)]
+    public async Task L15_Orders_that_are_refused_are_counted_like_other_refusals(AuditAction action)
+    {
+        await using var refusals = Create();
+        for (var request = 0; request < 10_000; request++) await refusals.WriteAsync(Refusal("drowns") with { Action = action, Refusal = RefusalCode.LeaseUnknown }, Cancel);
+        time.Advance(TimeSpan.FromMinutes(1));
+
+        audit.Records.Count.ShouldBe(CallerRefusals.MostPerCaller + 1);
+        audit.Records.Sum(record => record.Times ?? 1).ShouldBe(10_000);
+    }
+
+    [Fact]
+    public async Task L15_Who_is_refused_all_the_time_gives_no_orders_until_the_minute_is_over()
+    {
+        await using var refusals = Create();
+        var order = Refusal("drowns") with { Action = AuditAction.Session, Outcome = AuditOutcome.Ordered, Refusal = null };
+        for (var request = 0; request <= CallerRefusals.MostPerCaller; request++)
+        {
+            (await refusals.WriteAsync(order, Cancel)).ShouldBeTrue();
+            (await refusals.WriteAsync(Refusal("drowns") with { Action = AuditAction.Session }, Cancel)).ShouldBe(request < CallerRefusals.MostPerCaller, "what is counted says so");
+        }
+
+        await Should.ThrowAsync<TooManyRefusedException>(async () => await refusals.WriteAsync(order, Cancel));
+        (await refusals.WriteAsync(order with { CallerSubject = "another" }, Cancel)).ShouldBeTrue();
+        time.Advance(TimeSpan.FromMinutes(1));
+        (await refusals.WriteAsync(order, Cancel)).ShouldBeTrue();
+    }
+
+    [Fact]
+    public async Task L15_A_flood_of_one_callers_reads_is_bounded_and_summed_up_and_hides_no_refusal()
+    {
+        await using var refusals = Create();
+        var read = Refusal("looks") with { Action = AuditAction.Read, Outcome = AuditOutcome.Granted, Refusal = null, Detail = "GET /api/v1/leases" };
+        for (var request = 0; request < 10_000; request++) await refusals.WriteAsync(read, Cancel);
+        await refusals.WriteAsync(Refusal("looks"), Cancel);
+        audit.Records[^1].Outcome.ShouldBe(AuditOutcome.Refused);
+        time.Advance(TimeSpan.FromMinutes(1));
+
+        audit.Records.Count.ShouldBeLessThan(500);
+        audit.Records.Where(record => record.Action == AuditAction.Read).Sum(record => record.Times ?? 1).ShouldBe(10_000);
+        var sum = audit.Records[^1];
+        (sum.CallerSubject, sum.Outcome).ShouldBe(("looks", AuditOutcome.Granted));
+        sum.Detail!.ShouldContain("GET /api/v1/leases");
+    }
+
     private CallerRefusals Create() => new(audit, time, NullLogger<CallerRefusals>.Instance);
 
     private static AuditRecord Refusal(string subject) => new()

@@ -9,10 +9,10 @@ internal sealed class KeptAudit : IAudit
 
     public bool IsFull { get; set; }
 
-    public ValueTask WriteAsync(AuditRecord record, CancellationToken cancellation)
+    public ValueTask<bool> WriteAsync(AuditRecord record, CancellationToken cancellation)
     {
         if (IsFull) throw new AuditUnavailableException("full");
         Records.Add(record);
-        return default;
+        return new(true);
     }
 }

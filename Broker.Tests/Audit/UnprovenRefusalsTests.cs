@@ -56,10 +56,10 @@ public sealed class UnprovenRefusalsTests
     public async Task L15_Texts_of_callers_that_proved_nobody_are_short()
     {
         await using var refusals = Create();
-        await refusals.WriteAsync(Refusal() with { Role = new('r', 5000), Detail = new('d', 5000) }, "a", Cancel);
+        await refusals.WriteAsync(Refusal() with { Role = new('r', 5000), Detail = new('\u0001', 5000) }, "a", Cancel);
 
         audit.Records.Single().Role!.Length.ShouldBe(201);
-        audit.Records.Single().Detail!.Length.ShouldBe(201);
+        audit.Records.Single().Detail!.Length.ShouldBe(34, "each of its letters takes six bytes");
     }
 
     [Fact]

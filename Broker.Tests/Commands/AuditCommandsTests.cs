@@ -48,6 +48,20 @@ public sealed class AuditCommandsTests : IDisposable
     }
 
     [Fact]
+    public async Task Query_takes_an_order_that_is_not_carried_out_yet_for_no_end()
+    {
+        var order = Granted("H1", null, 5, null) with { Outcome = AuditOutcome.Ordered, DatabaseUser = null };
+        await WriteAsync(
+            Granted("H1", "v-1", 0, 30),
+            order with { Action = AuditAction.End },
+            order with { Action = AuditAction.Revoke },
+            order with { Action = AuditAction.End, Outcome = AuditOutcome.Granted, Time = Noon.AddMinutes(20) });
+
+        (await HoldersAsync("v-1", 10)).ShouldBe(["H1"]);
+        (await HoldersAsync("v-1", 25)).ShouldBeEmpty();
+    }
+
+    [Fact]
     public async Task Query_names_a_holder_that_gave_up_one_of_several_leases()
     {
         var one = Granted("H1", null, 5, null) with { Action = AuditAction.Release, DatabaseUser = null };

@@ -29,7 +29,7 @@ public sealed class PauseTests
 
         (await OrderAsync(b, RoleState.Open)).ShouldBeNull();
         (await a.AskAsync(World.Ask(1))).Grant.ShouldNotBeNull();
-        a.Audit.Records.Concat(b.Audit.Records).Where(record => record.Action == Core.Audit.AuditAction.Pause)
+        a.Audit.Records.Concat(b.Audit.Records).Where(record => record is { Action: Core.Audit.AuditAction.Pause, Outcome: Core.Audit.AuditOutcome.Granted })
             .Select(record => (record.Role, record.Reason)).ShouldBe([("orders-api", Reason), ("orders-api", Reason)]);
     }
 

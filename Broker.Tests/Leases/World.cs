@@ -354,11 +354,11 @@ internal sealed class RecordingAudit : IAudit
 
     public bool Broken { get; set; }
 
-    public ValueTask WriteAsync(AuditRecord record, CancellationToken cancellation)
+    public ValueTask<bool> WriteAsync(AuditRecord record, CancellationToken cancellation)
     {
         if (Broken) throw new AuditUnavailableException("broken");
         Records.Enqueue(record);
-        return ValueTask.CompletedTask;
+        return new(true);
     }
 }
 

@@ -151,7 +151,7 @@ public sealed class PageOrdersTests(Browser browser) : IClassFixture<Browser>, I
         page.Url.ShouldContain("/databases/orders", Case.Sensitive, "it shows the holders that the order was given among");
         await page.GetByText("1 holder", new() { Exact = true }).WaitForAsync();
         (await HoldersAsync()).ShouldHaveSingleItem()!["granted"]!.GetValue<int>().ShouldBe(4);
-        var audited = world.Audited("end").ShouldHaveSingleItem();
+        var audited = world.Audited("end").Where(static line => (string?)line["outcome"] == "granted").ShouldHaveSingleItem();
         ((string?)audited["holderId"], (string?)audited["reason"], (int?)audited["connections"]).ShouldBe(((string?)holder["id"], Reason, 3));
 
         await page.GotoAsync(new Uri(address, $"/orders/end?holder={Uri.EscapeDataString((string)holder["id"]!)}").ToString());
@@ -177,7 +177,7 @@ public sealed class PageOrdersTests(Browser browser) : IClassFixture<Browser>, I
         await page.Locator(".leftovers").WaitForAsync(new() { State = WaitForSelectorState.Detached });
         world.Engine.Found.ShouldBeEmpty();
         (await GetAsync("/api/v1/leftovers"))["leftovers"]!.AsArray().ShouldBeEmpty();
-        var audited = world.Audited("revoke").ShouldHaveSingleItem();
+        var audited = world.Audited("revoke").Where(static line => (string?)line["outcome"] == "granted").ShouldHaveSingleItem();
         ((string?)audited["databaseUser"], (string?)audited["reason"]).ShouldBe((Leftover, Reason));
     }
 
@@ -329,7 +329,7 @@ public sealed class PageOrdersTests(Browser browser) : IClassFixture<Browser>, I
     private async Task<JsonArray> HoldersAsync() => (await GetAsync("/api/v1/holders?database=orders"))["holders"]!.AsArray();
 
     private (string? Database, string? Role, int? Connections)[] Audited(string action) =>
-        [.. world.Audited(action).Where(line => (string?)line["reason"] == Reason).Select(line => ((string?)line["database"], (string?)line["role"], (int?)line["connections"]))];
+        [.. world.Audited(action).Where(line => (string?)line["reason"] == Reason && (string?)line["outcome"] == "granted").Select(line => ((string?)line["database"], (string?)line["role"], (int?)line["connections"]))];
 
     private async Task SaidAsync(string text) => await Eventually.HoldsAsync(
         () => Task.FromResult(world.Heard.All.Any(heard => heard.Where == "log" && heard.Text.Contains(text, StringComparison.Ordinal))), $"the log says: {text}", Cancel);

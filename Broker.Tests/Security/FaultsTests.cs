@@ -94,11 +94,11 @@ public sealed class FaultsTests
 
         public bool Broken { get; init; }
 
-        public ValueTask WriteAsync(AuditRecord record, CancellationToken cancellation)
+        public ValueTask<bool> WriteAsync(AuditRecord record, CancellationToken cancellation)
         {
             if (Broken) throw new AuditUnavailableException("no room", null);
             Records.Enqueue(record);
-            return ValueTask.CompletedTask;
+            return new(true);
         }
     }
 }

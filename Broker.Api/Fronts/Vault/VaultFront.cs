@@ -70,7 +70,7 @@ internal sealed class VaultFront(ICatalog catalog, IEnumerable<IVaultEndpoints> 
         }
         catch (Exception e) when (!context.Response.HasStarted)
         {
-            if (await guard.RecordFaultAsync(context, e)) log.Fault(context.Request.Method, ShownPath.Of(context.Request), e);
+            if (await guard.RecordFaultAsync(context, e)) log.Fault(context.Request.Method, RefusalWriter.Short(ShownPath.Of(context.Request)), e);
             await WriteAsync(context, new VaultError(500, $"internal error, logged under trace {context.TraceId()}"));
         }
     }

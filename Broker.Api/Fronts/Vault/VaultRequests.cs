@@ -54,8 +54,10 @@ internal sealed class VaultRequests(ClientTokens tokens, DeskAudit audit, Unprov
         if (error.ProvesNobody) metrics.Unproven();
         var refusal = error.Refusal ?? new Refusal(CodeOf(error.Status), error.Errors.Count > 0 ? error.Errors[0] : "nothing there");
         // Anybody can send a request that proves nobody: it fills neither the record of grants nor the log.
-        var isTold = error.IsAudited
-            || (!error.ProvesNobody && context.GetProof()?.Caller is { } caller ? await RecordProvenAsync(context, error.Status, caller, refusal) : await RecordUnprovenAsync(context, error.Status, refusal));
+        // Nor does one that proves somebody: what is only counted there is no line here.
+        var isTold = error.IsAudited ? !refusal.IsCounted
+            : !error.ProvesNobody && context.GetProof()?.Caller is { } caller ? await RecordProvenAsync(context, error.Status, caller, refusal)
+            : await RecordUnprovenAsync(context, error.Status, refusal);
         if (isTold) RefusalWriter.Say(context, refusal, error.Role, ShownPath.Of(context.Request));
     }
 
@@ -67,18 +69,18 @@ internal sealed class VaultRequests(ClientTokens tokens, DeskAudit audit, Unprov
         if ((await audit.WriteAsync(record, default, Requests.ToItsEnd)).Refusal is { } unrecorded) throw VaultRefusals.Of(unrecorded);
     }
 
-    // How many of these one caller fills the record with is bounded (CallerRefusals). What is refused stays refused where it cannot be written.
+    // True: it is a line by itself. How many of these one caller fills the record with is bounded (CallerRefusals). What is refused stays refused where it cannot be written.
     private async ValueTask<bool> RecordProvenAsync(HttpContext context, int status, Caller caller, Refusal refusal)
     {
-        await audit.WriteAsync(
+        var told = await audit.WriteAsync(
             DeskAudit.Of(AuditAction.Authenticate, caller, refusal, new(context.TraceId(), context.Connection.RemoteIpAddress?.ToString()), time) with
             {
                 Detail = $"{context.Request.Method} {ShownPath.Of(context.Request)}: {refusal.Detail}",
                 HttpStatus = status,
             },
-            default,
+            refusal,
             Requests.ToItsEnd);
-        return true;
+        return told.Refusal is { Code: RefusalCode.AuditUnavailable } ? UnrecordedLines.Has(context) : told.Refusal is { IsCounted: false };
     }
 
     private ValueTask<bool> RecordUnprovenAsync(HttpContext context, int status, Refusal refusal) =>

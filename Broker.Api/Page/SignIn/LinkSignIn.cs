@@ -1,3 +1,4 @@
+using Broker.Api.Authentication;
 using Broker.Api.Authentication.BrokerTokens;
 using Broker.Api.Authentication.Browser;
 using Broker.Api.Fronts.Native.Problems;
@@ -19,12 +20,17 @@ internal sealed class LinkSignIn(AdminTokens tokens, SessionLedger used, Request
     public async Task<string?> TryAsync(HttpContext context, string code)
     {
         if (tokens.ReadLink(code) is not { } link) return await RefusedAsync(context, Unknown);
-        var (opening, _) = await used.OpenAsync(link.Id, "admin-link", link.Left, link.Left, int.MaxValue, link.Id, link.Left, context.RequestAborted);
-        if (opening != SessionOpening.Open) return await RefusedAsync(context, opening == SessionOpening.Unsettled ? Unsettled : Used);
+        if (used.WasExchanged(link.Id)) return await RefusedAsync(context, Used);
 
         // Everything that is done with it bears its hash: the record tells from where it was fetched.
         var token = tokens.Make(link.By, AdminTokens.Longest).Reveal();
-        if (!await guard.RecordAsync(context, AuditAction.Authenticate, tokens.Prove(token).Caller!, null, "signed in to the page by a one-time link")) return null;
+        var caller = tokens.Prove(token).Caller!;
+
+        // On record before, so that a link is not used up unrecorded.
+        if (!await guard.RecordAsync(context, AuditAction.Authenticate, caller, null, "signs in to the page by a one-time link", AuditOutcome.Ordered)) return null;
+        var (opening, _) = await used.OpenAsync(link.Id, "admin-link", link.Left, link.Left, int.MaxValue, link.Id, link.Left, Requests.ToItsEnd);
+        if (opening != SessionOpening.Open) return await RefusedAsync(context, opening == SessionOpening.Unsettled ? Unsettled : Used);
+        if (!await guard.RecordAsync(context, AuditAction.Authenticate, caller, null, "signed in to the page by a one-time link")) return null;
         await PutCookieAsync(context, token);
         context.Response.Redirect("/");
         return null;

@@ -14,8 +14,8 @@ namespace Broker.Core.Audit.Sinks;
 /// </summary>
 internal sealed partial class ChainedFile(AuditSettings settings, TimeProvider time, ILogger logger) : IAuditSink
 {
-    // More than stands between two checkpoints: a thousand lines, whose texts are cut at 1,024 characters.
-    private const int EndRead = 8 * 1024 * 1024;
+    // All since the last checkpoint but one, were every line as long as a line can be.
+    private const int EndRead = 2 * (ChainFormat.CheckpointEvery + 1) * AuditLine.Longest;
     private const int StartRead = 64 * 1024;
 
     private readonly AuditFile file = new(settings.Path!, settings.Fsync, time, logger);

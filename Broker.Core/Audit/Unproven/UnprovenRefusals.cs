@@ -22,6 +22,7 @@ public sealed class UnprovenRefusals : IAsyncDisposable
     /// <summary>How many addresses are counted separately; further ones are counted together.</summary>
     private const int MostAddresses = 10_000;
 
+    // In bytes.
     private const int LongestText = 200;
     private static readonly TimeSpan Minute = TimeSpan.FromMinutes(1);
 
@@ -145,7 +146,7 @@ public sealed class UnprovenRefusals : IAsyncDisposable
         Detail = string.Create(CultureInfo.InvariantCulture, $"{times} more since {since:O}; the last: {last}"),
     };
 
-    private static string? Cut(string? text) => text is { Length: > LongestText } ? string.Concat(text.AsSpan(0, LongestText), "…") : text;
+    private static string? Cut(string? text) => text is null ? null : AuditText.Within(text, LongestText);
 
     private sealed class Counted
     {

@@ -58,9 +58,29 @@ internal sealed class HolderDesk(
         return audit.WriteAsync(AuditAction.Renew, AskOf(caller, holder, id, origin), outcome, cancellation);
     }
 
-    /// <summary>Releases a holder; its connections become free at once. Null: done.</summary>
-    public ValueTask<Refusal?> ReleaseAsync(Caller caller, string holder, Origin origin, CancellationToken cancellation) =>
-        LeaveAsync(AuditAction.Release, caller, holder, Find(caller, holder, out _, out var target), target, null, origin, cancellation);
+    /// <summary>
+    /// Releases a holder; its connections become free at once. Null: done. Not on record before, as an order is: a release takes nothing from anybody else, and
+    /// one whose record is missing is still held by the record.
+    /// </summary>
+    public async ValueTask<Refusal?> ReleaseAsync(Caller caller, string holder, Origin origin, CancellationToken cancellation)
+    {
+        var refusal = Find(caller, holder, out _, out var target);
+        ReleasedHolder? had = null;
+        if (refusal is null)
+        {
+            try
+            {
+                had = await LeaveAsync(caller, holder, target, await shares.BeforeLeavingAsync(caller, holder, cancellation), cancellation);
+                refusal = had is null ? Refusals.HolderUnknown() : null;
+            }
+            catch (LedgerException)
+            {
+                refusal = Refusals.LedgerUnavailable();
+            }
+        }
+
+        return await audit.EndAsync(RecordOf(AuditAction.Release, caller, holder, target, had, origin), refusal, cancellation);
+    }
 
     /// <summary>Ends any caller's holder for an operator; its connections become free at once. Null: done.</summary>
     public ValueTask<Refusal?> EndAsync(Caller caller, string holder, string reason, Origin origin, CancellationToken cancellation)
@@ -69,45 +89,50 @@ internal sealed class HolderDesk(
         var target = HolderId.TryParse(holder, out var id) && current.Roles.TryGetValue(id.Role, out var role)
             ? new ClaimTarget(role, current.Databases[role.Database], current.Issuers[role.Issuer], Caller: null)
             : null;
-        return LeaveAsync(AuditAction.End, caller, holder, target is null ? Refusals.HolderUnknown() : null, target!, reason, origin, cancellation);
-    }
-
-    private async ValueTask<Refusal?> LeaveAsync(
-        AuditAction action, Caller caller, string holder, Refusal? refusal, ClaimTarget target, string? reason, Origin origin, CancellationToken cancellation)
-    {
-        ReleasedHolder? had = null;
-        if (refusal is null)
-        {
-            try
+        var order = RecordOf(AuditAction.End, caller, holder, target, null, origin) with { Reason = reason };
+        if (target is null) return audit.EndAsync(order, Refusals.HolderUnknown(), cancellation);
+        return audit.CarryOutAsync(
+            order,
+            async ordered =>
             {
                 // The share of a holder that an operator ends is not known here: the holder's part becomes free at its end.
-                var part = action == AuditAction.Release ? await shares.BeforeLeavingAsync(caller, holder, cancellation) : null;
-                (had, var mark) = await ledger.Holders.ReleaseAsync(target.Database.Name, holder, cancellation, remembered.TimeAt(target.Database.Name) + ReleasedWithin);
-                // A ledger that knows no such holder may have lost it, and another replica may remember it: its leaving is remembered as well.
-                if (had is not null) remembered.Left(target.Database.Name, holder, mark, had.EndsIn);
-                else remembered.LeftUnknown(target.Database.Name, holder, mark, target.Role.HolderTtl);
-                refusal = had is null ? Refusals.HolderUnknown() : null;
-                await shares.LeaveAsync(caller, holder, part, CancellationToken.None);
-            }
-            catch (LedgerException)
-            {
-                // It may have been carried out.
-                remembered.Doubt(target.Database.Name, holder);
-                refusal = Refusals.LedgerUnavailable();
-            }
+                var had = await LeaveAsync(caller, holder, target, null, cancellation);
+                return (ordered with { LeaseId = had?.Lease, Connections = had?.Connections }, had is null ? Refusals.HolderUnknown() : null);
+            },
+            cancellation);
+    }
+
+    // Null: the ledger knows no such holder.
+    private async ValueTask<ReleasedHolder?> LeaveAsync(Caller caller, string holder, ClaimTarget target, long? part, CancellationToken cancellation)
+    {
+        ReleasedHolder? had;
+        long mark;
+        try
+        {
+            (had, mark) = await ledger.Holders.ReleaseAsync(target.Database.Name, holder, cancellation, remembered.TimeAt(target.Database.Name) + ReleasedWithin);
+        }
+        catch (LedgerException)
+        {
+            // It may have been carried out.
+            remembered.Doubt(target.Database.Name, holder);
+            throw;
         }
 
-        var record = DeskAudit.Of(action, caller, refusal, origin, time) with
-        {
-            Role = target?.Role.Name,
-            Database = target?.Database.Name,
-            LeaseId = had?.Lease,
-            HolderId = holder,
-            Connections = had?.Connections,
-            Reason = reason,
-        };
-        return (await audit.WriteAsync(record, new Outcome(null, refusal), cancellation)).Refusal;
+        // A ledger that knows no such holder may have lost it, and another replica may remember it: its leaving is remembered as well.
+        if (had is not null) remembered.Left(target.Database.Name, holder, mark, had.EndsIn);
+        else remembered.LeftUnknown(target.Database.Name, holder, mark, target.Role.HolderTtl);
+        await shares.LeaveAsync(caller, holder, part, CancellationToken.None);
+        return had;
     }
+
+    private AuditRecord RecordOf(AuditAction action, Caller caller, string holder, ClaimTarget? target, ReleasedHolder? had, Origin origin) => DeskAudit.Of(action, caller, null, origin, time) with
+    {
+        Role = target?.Role.Name,
+        Database = target?.Database.Name,
+        LeaseId = had?.Lease,
+        HolderId = holder,
+        Connections = had?.Connections,
+    };
 
     /// <summary>The target of a caller's holder; null when it cannot be this caller's holder.</summary>
     public (string Database, string Pool)? FindPool(Caller caller, string holder) =>

@@ -279,7 +279,7 @@ public sealed class PassThroughTests
         var sending = client.SendAsync(request, leaves.Token);
 
         await arrived.Task.WaitAsync(TimeSpan.FromSeconds(10), Cancellation);
-        Passed(world).ShouldBe([("granted", "POST secret/data/app: to be sent")]);
+        Passed(world).ShouldBe([("ordered", "POST secret/data/app: to be sent")]);
         await leaves.CancelAsync();
         await Should.ThrowAsync<OperationCanceledException>(sending);
         done.SetResult();

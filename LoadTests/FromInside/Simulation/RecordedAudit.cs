@@ -10,10 +10,10 @@ internal sealed class RecordedAudit : IAudit
 
     public bool IsBroken { get; set; }
 
-    public ValueTask WriteAsync(AuditRecord record, CancellationToken cancellation)
+    public ValueTask<bool> WriteAsync(AuditRecord record, CancellationToken cancellation)
     {
-        if (IsBroken) return ValueTask.FromException(new AuditUnavailableException("the disk is full"));
-        if (record.TraceId is { } trace) ByTrace[trace] = record.Refusal;
-        return ValueTask.CompletedTask;
+        if (IsBroken) return ValueTask.FromException<bool>(new AuditUnavailableException("the disk is full"));
+        if (record is { TraceId: { } trace, Outcome: not AuditOutcome.Ordered }) ByTrace[trace] = record.Refusal;
+        return new(true);
     }
 }

@@ -73,7 +73,7 @@ public static class LeasesApi
     {
         if (await desk.FindAsync(id, context.RequestAborted) is var (lease, holders))
         {
-            if (await guard.RecordAsync(context, AuditAction.Read, context.ProvenCaller(), lease.Role, $"GET {context.Request.Path}"))
+            if (await guard.RecordAsync(context, AuditAction.Read, context.ProvenCaller(), lease.Role, $"GET {ShownPath.Of(context.Request)}"))
                 await context.Response.WriteAsJsonAsync(LeaseWithHoldersShape.Of(lease, holders), context.RequestAborted);
         }
         else

@@ -14,7 +14,7 @@ internal static class RecordedReads
             var context = invocation.HttpContext;
             var guard = context.RequestServices.GetRequiredService<RequestGuard>();
             var request = context.Request;
-            return await guard.RecordAsync(context, AuditAction.Read, context.ProvenCaller(), null, $"{request.Method} {request.Path}{request.QueryString}")
+            return await guard.RecordAsync(context, AuditAction.Read, context.ProvenCaller(), null, $"{request.Method} {ShownPath.WithQuery(request)}")
                 ? await next(invocation)
                 : Results.Empty;
         });

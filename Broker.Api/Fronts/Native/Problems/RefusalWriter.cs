@@ -16,6 +16,7 @@ public static class RefusalWriter
     public const string ContentType = "application/problem+json";
 
     private const int LongestText = 200;
+    private const int LongestDetail = 500;
 
     // For people, so quotes stay quotes. No browser renders this type as a page.
     private static readonly JsonWriterOptions Readable = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
@@ -23,7 +24,7 @@ public static class RefusalWriter
     /// <summary>Writes one.</summary>
     /// <param name="context">The request's.</param>
     /// <param name="refusal">Why not.</param>
-    /// <param name="isLogged">Whether to log it.</param>
+    /// <param name="isLogged">Whether to log it, unless the audit only counts it.</param>
     /// <param name="status">A status other than the code's, where HTTP has a more specific one (404, 405, 408, 413).</param>
     public static async Task WriteAsync(HttpContext context, Refusal refusal, int? status = null, bool isLogged = true)
     {
@@ -44,22 +45,27 @@ public static class RefusalWriter
         await response.BodyWriter.FlushAsync(context.RequestAborted);
     }
 
-    /// <summary>Logs one line for each refusal, so that the question "why was my pod refused" can be answered by trace, role or name.</summary>
+    /// <summary>
+    /// Logs one line for each refusal, so that the question "why was my pod refused" can be answered by trace, role or name. Refusals that the audit only counts
+    /// are no lines: the log has the audit's anchors, and no caller pushes them out (law L15).
+    /// </summary>
     /// <param name="context">The request's.</param>
     /// <param name="refusal">Why not.</param>
     /// <param name="role">The requested role; null: none is known.</param>
     /// <param name="path">The request's path, as it may be shown.</param>
     internal static void Say(HttpContext context, Refusal refusal, string? role, string path)
     {
+        if (refusal.IsCounted || (refusal.Code == RefusalCode.AuditUnavailable && !UnrecordedLines.Has(context))) return;
         var log = context.RequestServices.GetRequiredService<ILoggerFactory>().CreateLogger(typeof(RefusalWriter).FullName!);
         var caller = context.GetProof()?.Caller;
         var who = caller is null ? $"an unproven caller at {AddressName.Of(context.Connection.RemoteIpAddress)}" : $"{caller.Issuer}: {caller.Subject}{(caller.PodUid is { } pod ? $" (pod {pod})" : "")}";
         var code = RefusalStatus.Of(refusal.Code).Code;
-        if (RefusalStatus.IsOurs(refusal.Code)) log.CouldNot(code, Short(who), Short(role ?? "-"), context.Request.Method, Short(path), context.TraceId(), OneLine(refusal.Detail));
-        else log.Refused(code, Short(who), Short(role ?? "-"), context.Request.Method, Short(path), context.TraceId(), OneLine(refusal.Detail));
+        if (RefusalStatus.IsOurs(refusal.Code)) log.CouldNot(code, Short(who), Short(role ?? "-"), context.Request.Method, Short(path), context.TraceId(), Short(refusal.Detail, LongestDetail));
+        else log.Refused(code, Short(who), Short(role ?? "-"), context.Request.Method, Short(path), context.TraceId(), Short(refusal.Detail, LongestDetail));
     }
 
-    private static string Short(string text) => OneLine(text.Length > LongestText ? text[..LongestText] + "…" : text);
+    /// <summary>A text as a line of the log has it.</summary>
+    internal static string Short(string text, int most = LongestText) => OneLine(text.Length > most ? string.Concat(text.AsSpan(0, most), "…") : text);
 
     // Texts from callers, databases and issuers stay on one line.
     private static string OneLine(string text) => string.Concat(text.Select(static letter => char.IsControl(letter) || letter is '\u2028' or '\u2029' ? ' ' : letter));

@@ -25,13 +25,15 @@ public sealed class RequestGuard(IAudit audit, UnprovenRefusals unproven, ProofH
     internal const string NotJson = "This address takes JSON: send Content-Type: application/json.";
     internal const string TooSlow = "The body arrived too slowly. Send it without pauses.";
     internal const string TooLong = "The body is longer than the broker accepts (Broker:Limits:MaxBodyBytes).";
+    internal const string NotBound = "A value in the address, or the body, is not of the kind that is taken there. GET /openapi/v1.json says what is.";
+
     internal const string NotListed = "This address is for viewers, operators or admins. Whoever runs the broker can add you under Broker:Identity.";
 
     /// <summary>Writes a refusal into the audit, then to the caller.</summary>
     public async Task RefuseAsync(HttpContext context, AuditAction action, Caller? caller, string? role, Refusal refusal, int? status = null)
     {
         var (told, isLogged) = await RecordAsync(context, action, caller, role, refusal, status ?? RefusalStatus.Of(refusal.Code).Status);
-        await RefusalWriter.WriteAsync(context, told, told == refusal ? status : null, isLogged);
+        await RefusalWriter.WriteAsync(context, told, told.Code == refusal.Code ? status : null, isLogged);
     }
 
     /// <summary>Writes a refusal that is answered with a page into the audit, and a line of it into the log.</summary>
@@ -43,12 +45,12 @@ public sealed class RequestGuard(IAudit audit, UnprovenRefusals unproven, ProofH
         return told;
     }
 
-    /// <summary>Records an action in the audit. False when that failed; the request has then been refused.</summary>
-    public async Task<bool> RecordAsync(HttpContext context, AuditAction action, Caller caller, string? role, string detail)
+    /// <summary>Records an action in the audit, as done or as ordered. False when that failed; the request has then been refused.</summary>
+    public async Task<bool> RecordAsync(HttpContext context, AuditAction action, Caller caller, string? role, string detail, AuditOutcome outcome = AuditOutcome.Granted)
     {
         try
         {
-            await audit.WriteAsync(RecordOf(context, action, AuditOutcome.Granted, caller, detail, StatusCodes.Status200OK) with { Role = role }, context.RequestAborted);
+            await audit.WriteAsync(RecordOf(context, action, outcome, caller, detail, outcome == AuditOutcome.Granted ? StatusCodes.Status200OK : null) with { Role = role }, context.RequestAborted);
             return true;
         }
         catch (AuditUnavailableException)
@@ -65,14 +67,26 @@ public sealed class RequestGuard(IAudit audit, UnprovenRefusals unproven, ProofH
         return RefuseAsync(context, action, null, role, failure.Refusal());
     }
 
+    // The answer stays the one that sends to sign in.
+    private async Task RecordUnprovenAsync(HttpContext context, ProofFailure failure)
+    {
+        context.RequestServices.GetService<BrokerMetrics>()?.Unproven();
+        await RecordRefusalAsync(context, AuditAction.Authenticate, null, null, failure.Refusal(), context.Response.StatusCode);
+    }
+
     /// <inheritdoc/>
     public async Task HandleAsync(RequestDelegate next, HttpContext context, AuthorizationPolicy policy, PolicyAuthorizationResult authorizeResult)
     {
         await Ordinary.HandleAsync(next, context, policy, authorizeResult);
-        // A person who is not signed in is sent to sign in; nothing has been requested yet.
-        if (authorizeResult.Succeeded || (authorizeResult.Challenged && context.IsPageForPeople())) return;
-        if (authorizeResult.Challenged)
-            await RefuseUnprovenAsync(context, context.GetProof()?.Failure ?? ProofFailure.NoToken, AuditAction.Authenticate, null);
+        if (authorizeResult.Succeeded) return;
+        var failure = context.GetProof()?.Failure ?? ProofFailure.NoToken;
+        if (authorizeResult.Challenged && context.IsPageForPeople())
+        {
+            // A person who is not signed in is sent to sign in. Who only looks and shows nothing has requested nothing yet.
+            if (failure is not ProofFailure.NoToken || !HttpMethods.IsGet(context.Request.Method)) await RecordUnprovenAsync(context, failure);
+        }
+        else if (authorizeResult.Challenged)
+            await RefuseUnprovenAsync(context, failure, AuditAction.Authenticate, null);
         else
             await RefuseAsync(context, AuditAction.Authenticate, context.GetProof()?.Caller, null, new(RefusalCode.NotAllowed, NotListed));
     }
@@ -87,7 +101,7 @@ public sealed class RequestGuard(IAudit audit, UnprovenRefusals unproven, ProofH
         try
         {
             await next(context);
-            if (!context.Response.HasStarted && context.Response is { StatusCode: 404 or 405 or 415, ContentType: null } response)
+            if (!context.Response.HasStarted && context.Response is { StatusCode: 400 or 404 or 405 or 415, ContentType: null } response)
                 await RefuseAsync(context, AuditAction.Authenticate, context.GetProof()?.Caller, null, Misaddressed(context), response.StatusCode);
         }
         catch (BadHttpRequestException e) when (!context.Response.HasStarted)
@@ -107,7 +121,7 @@ public sealed class RequestGuard(IAudit audit, UnprovenRefusals unproven, ProofH
         }
         catch (Exception e)
         {
-            if (await RecordFaultAsync(context, e)) log.Fault(context.Request.Method, ShownPath.Of(context.Request), e);
+            if (await RecordFaultAsync(context, e)) log.Fault(context.Request.Method, RefusalWriter.Short(ShownPath.Of(context.Request)), e);
             if (context.Response.HasStarted)
             {
                 // A client that reads half an answer must not take it for a whole one.
@@ -128,28 +142,28 @@ public sealed class RequestGuard(IAudit audit, UnprovenRefusals unproven, ProofH
     /// A fault is an outcome like any other (law L7); if it cannot be recorded, it is in the log. The exception's message may contain anything, so it is not
     /// recorded.
     /// </summary>
-    /// <returns>Whether to log it: not where it is only counted, because a caller that proves nobody can bring it about as fast as the network allows (law L15).</returns>
+    /// <returns>Whether to log it: not where it is only counted, because a caller can bring it about as fast as the network allows (law L15).</returns>
     internal async Task<bool> RecordFaultAsync(HttpContext context, Exception fault)
     {
         var caller = context.GetProof()?.Caller;
-        var path = ShownPath.Of(context.Request);
+        var path = RefusalWriter.Short(ShownPath.Of(context.Request));
         var record = RecordOf(context, AuditAction.Authenticate, AuditOutcome.Failed, caller, $"{What(context)}: a fault in the broker ({fault.GetType().Name})", StatusCodes.Status500InternalServerError);
         if (caller is null) return await unproven.WriteAsync(record, AddressName.Of(context.Connection.RemoteIpAddress), CancellationToken.None);
         try
         {
-            await audit.WriteAsync(record, CancellationToken.None);
+            return await audit.WriteAsync(record, CancellationToken.None);
         }
         catch (AuditUnavailableException e)
         {
+            if (!UnrecordedLines.Has(context)) return false;
             log.Fault(context.Request.Method, path, e);
+            return true;
         }
-
-        return true;
     }
 
     private static string What(HttpContext context) => $"{context.Request.Method} {ShownPath.Of(context.Request)}";
 
-    private AuditRecord RecordOf(HttpContext context, AuditAction action, AuditOutcome outcome, Caller? caller, string detail, int status) => new()
+    private AuditRecord RecordOf(HttpContext context, AuditAction action, AuditOutcome outcome, Caller? caller, string detail, int? status) => new()
     {
         Time = time.GetUtcNow(),
         Action = action,
@@ -173,8 +187,7 @@ public sealed class RequestGuard(IAudit audit, UnprovenRefusals unproven, ProofH
         if (caller is null) return (refusal, await unproven.WriteAsync(record, AddressName.Of(context.Connection.RemoteIpAddress), context.RequestAborted));
         try
         {
-            await audit.WriteAsync(record, context.RequestAborted);
-            return (refusal, true);
+            return (refusal, await audit.WriteAsync(record, context.RequestAborted));
         }
         catch (AuditUnavailableException)
         {
@@ -186,6 +199,7 @@ public sealed class RequestGuard(IAudit audit, UnprovenRefusals unproven, ProofH
         RefusalCode.InvalidRequest,
         context.Response.StatusCode switch
         {
+            400 => NotBound,
             405 => $"This address does not take {context.Request.Method}; it takes {context.Response.Headers.Allow}.",
             415 => NotJson,
             _ => "There is nothing at this address. GET /openapi/v1.json lists the API's addresses.",

@@ -56,8 +56,8 @@ internal sealed class LeaseEndpoints(VaultRequests requests, HandleDesk desk, Pa
 
     private static VaultError NotRenewed(Refusal refusal) => refusal.Code switch
     {
-        RefusalCode.HolderUnknown => new VaultError(400, "lease not found") { IsAudited = true },
-        RefusalCode.LeaseUnknown => new VaultError(400, "past the max TTL, cannot renew") { IsAudited = true },
+        RefusalCode.HolderUnknown => new VaultError(400, "lease not found") { IsAudited = true, Refusal = refusal },
+        RefusalCode.LeaseUnknown => new VaultError(400, "past the max TTL, cannot renew") { IsAudited = true, Refusal = refusal },
         _ => VaultRefusals.Of(refusal),
     };
 
@@ -72,7 +72,9 @@ internal sealed class LeaseEndpoints(VaultRequests requests, HandleDesk desk, Pa
     private async ValueTask<VaultReply> LookUpAsync(VaultCall call, VaultClient client, string id)
     {
         var outcome = await desk.LookUpAsync(client.Caller, id, call.Cancellation);
-        if (outcome.Term is not { } term) throw outcome.Refusal!.Code is RefusalCode.HolderUnknown ? VaultError.Bad("invalid lease") : VaultRefusals.Of(outcome.Refusal);
+        // No desk records a look: what it is refused for is recorded where the error is answered.
+        if (outcome.Term is not { } term)
+            throw outcome.Refusal!.Code is RefusalCode.HolderUnknown ? VaultError.Bad("invalid lease") : new VaultError(503, outcome.Refusal.Detail) { Refusal = outcome.Refusal, RetryAfter = outcome.Refusal.RetryAfter };
         return new VaultReply
         {
             Data = json =>

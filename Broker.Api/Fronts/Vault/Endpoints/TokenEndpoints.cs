@@ -102,7 +102,7 @@ internal sealed class TokenEndpoints(VaultRequests requests, ClientTokens tokens
     {
         var (live, asked, refusal) = await desk.RenewAsync(client.Caller, client.Live, increment, call.Origin, Requests.ToItsEnd);
         tokens.Forget(client.Live.Id);
-        if (refusal is { Code: RefusalCode.SessionUnknown }) throw new VaultError(400, "lease expired") { IsAudited = true };
+        if (refusal is { Code: RefusalCode.SessionUnknown }) throw new VaultError(400, "lease expired") { IsAudited = true, Refusal = refusal };
         if (refusal is not null) throw VaultRefusals.Of(refusal);
         var most = await upstream.RenewAsync(live!, client.Live.EndsIn);
         if (!(most < live!.EndsIn)) return TokenReply.Of(live, shown, asked);

@@ -3,6 +3,7 @@ using Broker.Api.Authentication;
 using Broker.Api.Fronts.Vault.Wire;
 using Broker.Core.Audit;
 using Broker.Core.Leases;
+using Broker.Core.Model;
 using Microsoft.AspNetCore.Http.Features;
 
 namespace Broker.Api.Fronts.Vault.Passing;
@@ -83,7 +84,7 @@ internal sealed class PassThrough(UpstreamLogins logins, VaultRequests requests,
         if (await logins.TokenOfAsync(client, call.Cancellation) is not { } token)
             throw new VaultError(403, "permission denied", "this login has no token of the Vault behind the broker, which refused it or did not answer then: log in again");
         var changes = method.Method is not ("GET" or "HEAD" or "LIST");
-        if (changes) await RecordAsync(call, client, AuditOutcome.Granted, $"{method} {path}: to be sent", null);
+        if (changes) await RecordAsync(call, client, AuditOutcome.Ordered, $"{method} {path}: to be sent", null);
         HttpResponseMessage response;
         try
         {
@@ -92,8 +93,8 @@ internal sealed class PassThrough(UpstreamLogins logins, VaultRequests requests,
         catch (Exception e) when (e is VaultError or BadHttpRequestException or OperationCanceledException)
         {
             var why = changes ? "sent, and what became of it is not known" : "asked, and nothing was answered in time";
-            await RecordAsync(call, client, AuditOutcome.Failed, $"{method} {path}: {why}", (e as VaultError)?.Status);
-            if (e is VaultError away) throw new VaultError(away.Status, [.. away.Errors]) { RetryAfter = away.RetryAfter, IsAudited = true };
+            var refusal = await RecordAsync(call, client, AuditOutcome.Failed, $"{method} {path}: {why}", (e as VaultError)?.Status, new(RefusalCode.IssuerUnavailable, $"The Vault behind the broker: {why}"));
+            if (e is VaultError away) throw new VaultError(away.Status, [.. away.Errors]) { RetryAfter = away.RetryAfter, IsAudited = true, Refusal = refusal };
             throw;
         }
 
@@ -113,7 +114,8 @@ internal sealed class PassThrough(UpstreamLogins logins, VaultRequests requests,
         throw new VaultError(503, "The Vault behind the broker is a standby that names another: its address has to be the active one's.") { RetryAfter = TimeSpan.FromSeconds(1) };
     }
 
-    private async ValueTask RecordAsync(VaultCall call, VaultClient client, AuditOutcome outcome, string detail, int? status)
+    // The refusal as it is recorded: by itself, or counted.
+    private async ValueTask<Refusal?> RecordAsync(VaultCall call, VaultClient client, AuditOutcome outcome, string detail, int? status, Refusal? refusal = null)
     {
         var record = DeskAudit.Of(AuditAction.Pass, client.Caller, null, call.Origin, time) with
         {
@@ -122,7 +124,8 @@ internal sealed class PassThrough(UpstreamLogins logins, VaultRequests requests,
             Detail = detail,
             HttpStatus = status,
         };
-        if ((await audit.WriteAsync(record, default, Requests.ToItsEnd)).Refusal is { } refusal) throw VaultRefusals.Of(refusal);
+        var told = (await audit.WriteAsync(record, new Outcome(null, refusal), Requests.ToItsEnd)).Refusal;
+        return told is null || told.Code == refusal?.Code ? told : throw VaultRefusals.Of(told);
     }
 
     private static bool IsMethod(string method) => method.ToUpperInvariant() is "GET" or "HEAD" or "LIST" or "PUT" or "POST" or "PATCH" or "DELETE";
