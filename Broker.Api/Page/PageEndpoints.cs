@@ -9,6 +9,7 @@ using Broker.Core.Ledger;
 using Broker.Core.Model;
 using Broker.Core.Operators.Holdings;
 using Microsoft.AspNetCore.Antiforgery;
+using Microsoft.AspNetCore.Authentication.OpenIdConnect;
 using Microsoft.AspNetCore.Http.HttpResults;
 using RazorSlices;
 
@@ -45,6 +46,7 @@ public static class PageEndpoints
     public static void AddPage(this IServiceCollection services, LiveCatalog catalog)
     {
         services.AddAuthentication().AddPageSignIn(catalog.Settings, catalog.Current);
+        services.Configure<OpenIdConnectOptions>(PageSignIn.Provider, static oidc => oidc.Events.OnRemoteFailure = SignInEndpoints.FailedAsync);
         services.AddSingleton<IPageSource, PageReader>().AddSingleton<IHoldersSource, HoldersReader>().AddSingleton<PageOrders>().AddSingleton<LinkSignIn>();
         services.AddAntiforgery(options =>
         {

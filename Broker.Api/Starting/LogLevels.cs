@@ -11,6 +11,10 @@ internal static class LogLevels
         ["Logging:LogLevel:Default"] = nameof(LogLevel.Information),
         ["Logging:LogLevel:Microsoft"] = nameof(LogLevel.Warning),
         ["Logging:LogLevel:Microsoft.Hosting.Lifetime"] = nameof(LogLevel.Information),
+        // Anybody can bring these about, as fast as the network allows: the broker says itself what it refused, so many times a minute.
+        ["Logging:LogLevel:Microsoft.AspNetCore.Antiforgery"] = nameof(LogLevel.Critical),
+        ["Logging:LogLevel:Broker.Api.Authentication.Browser.ProviderHandler"] = nameof(LogLevel.Critical),
+        ["Logging:LogLevel:Broker.Api.Authentication.BearerHandler"] = nameof(LogLevel.Warning),
         ["Logging:LogLevel:System"] = nameof(LogLevel.Warning),
         ["Logging:LogLevel:Polly"] = nameof(LogLevel.Error),
         ["Logging:LogLevel:OpenTelemetry"] = nameof(LogLevel.Warning),

@@ -113,6 +113,50 @@ public sealed class SignInByProviderTests(Browser browser) : IClassFixture<Brows
         victim.Url.ShouldEndWith("/signin");
     }
 
+    [Fact]
+    public async Task L10_What_was_begun_is_redeemed_once_however_often_it_is_brought_back()
+    {
+        using var anybody = new HttpClient(new HttpClientHandler { AllowAutoRedirect = false, UseCookies = false }) { BaseAddress = address };
+        var (state, cookies) = await BeginAsync(anybody);
+        for (var time = 0; time < 10; time++) await BringBackAsync(anybody, state, cookies);
+
+        provider.Refused.ShouldHaveSingleItem("the provider was asked once").ShouldContain("never given");
+    }
+
+    [Theory]
+    [InlineData("a code that the provider never gave")]
+    [InlineData("a state that nobody made")]
+    [InlineData("no cookies")]
+    [InlineData("access denied")]
+    public async Task L7_A_sign_in_that_fails_is_on_record(string what)
+    {
+        using var anybody = new HttpClient(new HttpClientHandler { AllowAutoRedirect = false, UseCookies = false }) { BaseAddress = address };
+        var (state, cookies) = await BeginAsync(anybody);
+        await BringBackAsync(
+            anybody, what == "a state that nobody made" ? "nonsense" : state, what == "no cookies" ? "" : cookies, what == "access denied" ? ("error", "access_denied") : ("code", "made-up"));
+
+        var line = world.AuditLines().Where(static line => line.Contains("The identity provider did not sign anybody in", StringComparison.Ordinal)).ShouldHaveSingleItem();
+        line.ShouldContain("\"refusal\":\"unauthenticated\"");
+        world.AuditLines(0).ShouldNotContain(line);
+    }
+
+    private static async Task<(string State, string Cookies)> BeginAsync(HttpClient anybody)
+    {
+        using var begun = await anybody.GetAsync(new Uri("/signin/oidc", UriKind.Relative), TestContext.Current.CancellationToken);
+        var asked = System.Web.HttpUtility.ParseQueryString(begun.Headers.Location!.Query);
+        return (asked["state"]!, string.Join("; ", begun.Headers.GetValues("Set-Cookie").Select(static cookie => cookie.Split(';')[0])));
+    }
+
+    private static async Task BringBackAsync(HttpClient anybody, string state, string cookies, (string Name, string Value)? what = null)
+    {
+        var (name, value) = what ?? ("code", "made-up");
+        using var form = new FormUrlEncodedContent([new("state", state), new(name, value)]);
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/signin/callback") { Content = form };
+        if (cookies.Length > 0) request.Headers.Add("Cookie", cookies);
+        using var answer = await anybody.SendAsync(request, TestContext.Current.CancellationToken);
+        answer.Headers.Location?.OriginalString.ShouldBe("/signin?refused=provider");
+    }
+
     private async Task LogInAsync(IPage page, string user)
     {
         await page.GotoAsync(address.ToString());

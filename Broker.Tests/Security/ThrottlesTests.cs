@@ -1,7 +1,9 @@
 using System.Diagnostics;
 using Broker.Api.Authentication;
+using Broker.Api.Authentication.Browser;
 using Broker.Core.Limits;
 using Broker.Tests.Authentication;
+using Microsoft.AspNetCore.Authentication;
 using Microsoft.Extensions.Time.Testing;
 using Shouldly;
 using Xunit;
@@ -76,6 +78,39 @@ public sealed class ThrottlesTests
         world.Time.Forward(TimeSpan.FromSeconds(11));
         (await world.ClaimAsync(replica, "guess-later")).Status.ShouldBe(401, "the address's allowance comes back by the broker's clock (law L9)");
         (await world.ClaimAsync(replica, "guess-last")).Status.ShouldBe(429);
+    }
+
+    [Fact]
+    public void L10_A_sign_in_is_good_once_and_for_minutes_and_an_address_brings_so_many()
+    {
+        var time = new FakeTimeProvider(new DateTimeOffset(2026, 3, 1, 12, 0, 0, TimeSpan.Zero));
+        var line = new SignInLine(time);
+        line.WhyNot(Begun(), "a").ShouldBeNull();
+        var twice = Begun();
+        line.WhyNot(twice, "a").ShouldBeNull();
+        line.WhyNot(twice, "b").ShouldBe("This sign-in has already been used.");
+        line.WhyNot(new(), "a").ShouldNotBeNull("it was not begun here");
+
+        for (var more = 0; more < 100; more++) line.WhyNot(Begun(), "flood");
+        line.WhyNot(Begun(), "flood").ShouldBe(SignInLine.TooMany);
+        line.WhyNot(Begun(), "another").ShouldBeNull();
+        time.Advance(TimeSpan.FromSeconds(1));
+        line.WhyNot(Begun(), "flood").ShouldBeNull();
+
+        var late = Begun();
+        time.Advance(SignInLine.GoodFor - TimeSpan.FromSeconds(1));
+        line.WhyNot(twice, "c").ShouldNotBeNull();
+        line.WhyNot(late, "c").ShouldBeNull();
+        var later = Begun();
+        time.Advance(SignInLine.GoodFor);
+        line.WhyNot(later, "c").ShouldBe("This sign-in was begun too long ago.");
+
+        AuthenticationProperties Begun()
+        {
+            var properties = new AuthenticationProperties();
+            line.Begin(properties);
+            return properties;
+        }
     }
 
     [Fact]

@@ -1,6 +1,7 @@
 using System.Net.Security;
 using System.Security.Cryptography.X509Certificates;
 using Broker.Core.Catalog;
+using Broker.Core.Limits;
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Authentication.Cookies;
 using Microsoft.AspNetCore.Authentication.OpenIdConnect;
@@ -38,7 +39,7 @@ internal static class PageSignIn
             cookie.LoginPath = "/signin";
         });
         if (settings.Page.SignIn is not { } signIn || !catalog.Identity.Issuers.TryGetValue(signIn.Issuer, out var issuer)) return authentication;
-        return authentication.AddOpenIdConnect(Provider, signIn.Issuer, oidc =>
+        authentication.AddOpenIdConnect(Provider, signIn.Issuer, oidc =>
         {
             oidc.Authority = issuer.Authority!.ToString();
             oidc.ClientId = issuer.Audience;
@@ -54,14 +55,27 @@ internal static class PageSignIn
             oidc.Scope.Clear();
             foreach (var scope in signIn.Scopes) oidc.Scope.Add(scope);
             oidc.BackchannelHttpHandler = BackchannelOf(issuer);
-            oidc.Events.OnRemoteFailure = context =>
+            oidc.BackchannelTimeout = SignInLine.Patience;
+            oidc.RemoteAuthenticationTimeout = SignInLine.GoodFor;
+            oidc.Events.OnRedirectToIdentityProvider = static context =>
             {
-                context.Response.Redirect("/signin?refused=provider");
-                context.HandleResponse();
+                LineOf(context.HttpContext).Begin(context.Properties);
+                return Task.CompletedTask;
+            };
+            oidc.Events.OnAuthorizationCodeReceived = static context =>
+            {
+                var why = context.Properties is { } begun ? LineOf(context.HttpContext).WhyNot(begun, AddressName.Of(context.HttpContext.Connection.RemoteIpAddress)) : "Nothing was begun.";
+                if (why is not null) context.Fail(why);
                 return Task.CompletedTask;
             };
         });
+
+        // Found before the framework's own, which it was registered after.
+        authentication.Services.AddSingleton<SignInLine>().AddTransient<OpenIdConnectHandler, ProviderHandler>();
+        return authentication;
     }
+
+    private static SignInLine LineOf(HttpContext context) => context.RequestServices.GetRequiredService<SignInLine>();
 
     /// <summary>Takes the proof out of a request's cookie, if its endpoint accepts cookies; the proof then counts as the token that was sent.</summary>
     public static async ValueTask ReadCookieAsync(HttpContext context)

@@ -1,5 +1,8 @@
 using Broker.Api.Authentication;
 using Broker.Api.Authentication.Browser;
+using Broker.Api.Fronts.Native.Problems;
+using Broker.Core.Audit;
+using Broker.Core.Model;
 using Microsoft.AspNetCore.Antiforgery;
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Authorization;
@@ -22,6 +25,17 @@ internal static class SignInEndpoints
         page.MapPost("/signout", SignOutAsync);
     }
 
+    /// <summary>Says that the identity provider signed nobody in. Anybody can bring that about: it is counted like any other refusal.</summary>
+    public static async Task FailedAsync(RemoteFailureContext context)
+    {
+        // The framework's own words are fixed; those of other failures may hold anything.
+        var what = context.Failure is AuthenticationFailureException { InnerException: null } known ? known.Message : context.Failure?.GetType().Name;
+        await context.HttpContext.RequestServices.GetRequiredService<RequestGuard>().RecordRefusalAsync(
+            context.HttpContext, AuditAction.Authenticate, null, null, new(RefusalCode.Unauthenticated, $"The identity provider did not sign anybody in: {what}"), StatusCodes.Status302Found);
+        context.Response.Redirect("/signin?refused=provider");
+        context.HandleResponse();
+    }
+
     private static async Task ShowAsync(HttpContext context, string? code, string? refused)
     {
         var antiforgery = context.RequestServices.GetRequiredService<IAntiforgery>().GetAndStoreTokens(context);
@@ -39,13 +53,21 @@ internal static class SignInEndpoints
     {
         var refused = await PageForm.ReadAsync(context, antiforgery) is { } form
             ? await links.TryAsync(context, form["code"].ToString())
-            : "The form has expired, or another site sent it. Open the link again.";
+            : await RefusedAsync(context, "The form has expired, or another site sent it. Open the link again.", StatusCodes.Status200OK);
         if (refused is not null) await ShowAsync(context, null, refused);
     }
 
     private static async Task SignOutAsync(HttpContext context, IAntiforgery antiforgery)
     {
         if (await PageForm.ReadAsync(context, antiforgery) is not null) await context.SignOutAsync(PageSignIn.Cookie);
+        else await RefusedAsync(context, "The form is too old, or came from another site. Nobody was signed out.", StatusCodes.Status302Found);
         context.Response.Redirect("/signin");
+    }
+
+    // Anybody can send such a form.
+    private static async Task<string> RefusedAsync(HttpContext context, string why, int status)
+    {
+        await context.RequestServices.GetRequiredService<RequestGuard>().RecordRefusalAsync(context, AuditAction.Authenticate, null, null, new(RefusalCode.InvalidRequest, why), status);
+        return why;
     }
 }
