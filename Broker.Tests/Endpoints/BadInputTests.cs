@@ -169,6 +169,19 @@ public sealed class BadInputTests(RunningBroker broker)
         await (await pod.DeleteAsync($"/api/v1/holders/{holder}", Cancel)).ShouldRefuseAsync(HttpStatusCode.NotFound, "holder-unknown");
     }
 
+    [Theory]
+    [InlineData("POST", "renew?allotment=abc")]
+    [InlineData("POST", "renew?allotment=1.5")]
+    [InlineData("POST", "renew?allotment=99999999999999999999")]
+    [InlineData("GET", "watch?allotment=abc")]
+    public async Task L7_A_number_in_an_address_that_is_none_is_refused_on_record(string method, string call)
+    {
+        using var pod = await broker.PodAsync();
+        using var request = new HttpRequestMessage(new HttpMethod(method), $"/api/v1/holders/orders-api.AAAAAAAAAAAAAAAAAAAAAAAAAAAA/{call}");
+        var refusal = await (await pod.SendAsync(request, Cancel)).ShouldRefuseAsync(HttpStatusCode.BadRequest, "invalid-request");
+        (await broker.AuditOfAsync(refusal["traceId"]!.GetValue<string>())).ShouldHaveSingleItem()["caller"].ShouldNotBeNull();
+    }
+
     [Fact]
     public async Task Names_of_thousands_of_characters_are_refused_like_short_ones()
     {
@@ -222,6 +235,17 @@ public sealed class BadInputTests(RunningBroker broker)
         await using var connection = await RawConnection.OpenAsync(await broker.AddressAsync(), "t\u00f6k\u00e9n");
         await connection.SendAsync($"{connection.ClaimHead}Content-Length: 0\r\n\r\n");
         (await connection.ReadAsync()).ShouldMatch("^HTTP/1.1 40[01]");
+    }
+
+    [Fact]
+    public async Task L15_A_refusal_is_no_line_of_the_framework_besides_the_brokers_own()
+    {
+        using var client = await broker.ClientAsync("not.a.token");
+        await (await client.GetAsync("/api/v1/budgets", Cancel)).ShouldRefuseAsync(HttpStatusCode.Unauthorized, "unauthenticated");
+        using var pod = await broker.PodAsync();
+        await (await pod.GetAsync("/api/v1/budgets", Cancel)).ShouldRefuseAsync(HttpStatusCode.Forbidden, "not-allowed");
+
+        (await broker.LogAsync()).ShouldNotContain("AuthenticationScheme");
     }
 
     [Fact]

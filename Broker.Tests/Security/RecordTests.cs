@@ -6,8 +6,12 @@ using System.Text.RegularExpressions;
 using Broker.Api.Authentication.BrokerTokens;
 using Broker.Core.Audit;
 using Broker.Core.Audit.Unproven;
+using Broker.Tests.Authentication;
+using Microsoft.AspNetCore.Authentication;
+using Microsoft.AspNetCore.Authentication.Cookies;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Options;
 using Shouldly;
 using Xunit;
 
@@ -37,6 +41,9 @@ public sealed class RecordTests
     [InlineData("a long form", HttpStatusCode.RequestEntityTooLarge)]
     [InlineData("an operation that is a number", HttpStatusCode.OK)]
     [InlineData("half a letter", HttpStatusCode.BadRequest)]
+    [InlineData("a token with half a letter", HttpStatusCode.Unauthorized)]
+    [InlineData("a login with half a letter", HttpStatusCode.Forbidden)]
+    [InlineData("half a letter in a login's field", HttpStatusCode.BadRequest)]
     public async Task L15_Whatever_somebody_sends_who_proves_nobody_is_no_fault(string what, HttpStatusCode status)
     {
         await using var world = new BrokerWorld(("Admission:Mode", "Warn"));
@@ -48,6 +55,9 @@ public sealed class RecordTests
                 "no provider" => replica.GetAsync(new Uri("/signin/oidc", UriKind.Relative), TestContext.Current.CancellationToken),
                 "many fields" => PostAsync("/signin/link", string.Join('&', Enumerable.Range(0, 1500).Select(static field => $"a{field}=")), "application/x-www-form-urlencoded"),
                 "a long form" => PostAsync("/signin/link", "a=" + new string('x', 40_000), "application/x-www-form-urlencoded"),
+                "a token with half a letter" => ClaimAsync(),
+                "a login with half a letter" => PostAsync("/v1/auth/kubernetes/login", $$"""{"role":"orders-api","jwt":"{{Half()}}"}""", "application/json"),
+                "half a letter in a login's field" => PostAsync("/v1/auth/kubernetes/login", """{"role":"\ud800","jwt":"x"}""", "application/json"),
                 "half a letter" => PostAsync("/kubernetes/admission", """{"request":{"uid":"\ud800"}}""", "application/json"),
                 _ => PostAsync("/kubernetes/admission", """{"request":{"uid":"u","operation":1}}""", "application/json"),
             });
@@ -56,6 +66,16 @@ public sealed class RecordTests
 
         world.AuditLines().ShouldNotContain(line => line.Contains("a fault in the broker"));
         world.AuditLines(0).ShouldAllBe(line => !line.Contains("\"refused\""));
+
+        // Signed as any other: who may choose a claim's text may choose this one.
+        string Half() => world.Mint.TokenOf($$$"""{"aud":["broker"],"iss":"{{{TokenMint.Issuer}}}","sub":"x","exp":{{{world.Time.GetUtcNow().ToUnixTimeSeconds() + 600}}},"a":{"b":"\ud800"}}""");
+
+        async Task<HttpResponseMessage> ClaimAsync()
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Post, "/api/v1/roles/orders-api/credentials");
+            request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", Half());
+            return await replica.SendAsync(request, TestContext.Current.CancellationToken);
+        }
 
         Task<HttpResponseMessage> PostAsync(string path, string body, string type) =>
             replica.PostAsync(new Uri(path, UriKind.Relative), new StringContent(body, Encoding.UTF8, type), TestContext.Current.CancellationToken);
@@ -132,6 +152,16 @@ public sealed class RecordTests
         }
     }
 
+    [Fact]
+    public async Task L6_What_is_asked_with_an_address_is_recorded_by_its_names_and_by_what_it_is_about()
+    {
+        await using var world = new BrokerWorld();
+        var replica = await world.ReplicaAsync();
+        (await world.SendAsync(replica, HttpMethod.Get, "/api/v1/holders?database=orders&search=hunter2&pageSize=7&hvs.CAES=1&eyJx=2", world.Person("viewers"))).Status.ShouldBe(200);
+
+        ((string?)world.Audited("read").ShouldHaveSingleItem()["detail"]).ShouldBe("GET /api/v1/holders?database=orders&search&pageSize&…&…");
+    }
+
     [Theory]
     [InlineData("/page/live")]
     [InlineData("/page/live/orders")]
@@ -175,7 +205,9 @@ public sealed class RecordTests
         using var again = await SignInAsync(browser, code);
 
         (guessed.StatusCode, signedIn.StatusCode, again.StatusCode).ShouldBe((HttpStatusCode.OK, HttpStatusCode.Redirect, HttpStatusCode.OK));
-        var record = world.AuditLines(0).Where(line => line.Contains("\"authenticate\"")).ShouldHaveSingleItem();
+        var records = world.AuditLines(0).Where(line => line.Contains("\"authenticate\"")).ToArray();
+        records.Select(static line => line.Contains("\"ordered\"")).ShouldBe([true, false]);
+        var record = records[1];
         record.ShouldContain("\"granted\"");
         record.ShouldContain("\"caller\":{\"issuer\":\"~broker\",\"subject\":\"grace@laptop\"");
         world.AuditLines().Count(line => line.Contains("This link was not made by this broker")).ShouldBe(1);
@@ -208,6 +240,68 @@ public sealed class RecordTests
 
         Logged(world).ShouldContain(line => line.Contains("Refused (not-allowed)") && line.Contains("no-such-role") && line.Contains((string)refused.Body["traceId"]!));
         Logged(world).ShouldContain(line => line.Contains("Refused (unauthenticated)") && line.Contains("nobody") && line.Contains((string)unproven.Body["traceId"]!));
+    }
+
+    [Theory]
+    [InlineData("POST", "/api/v1/roles/orders-api/pause")]
+    [InlineData("PUT", "/api/v1/budgets/orders/ceiling")]
+    [InlineData("POST", "/api/v1/budgets/orders/forecast")]
+    [InlineData("POST", "/api/v1/sessions")]
+    [InlineData("DELETE", "/api/v1/leftovers/orders/b-orders-api-abcdefghijklmnop")]
+    public async Task L7_Half_a_letter_in_a_body_is_refused_on_record(string method, string path)
+    {
+        await using var world = new BrokerWorld();
+        var replica = await world.ReplicaAsync();
+        foreach (var body in new[] { """{"reason":"\ud800"}""", """{"\ud800":"x"}""", """{"roles":["\ud800"]}""", """{"role":"\udc00"}""" })
+        {
+            using var request = new HttpRequestMessage(new HttpMethod(method), path) { Content = new StringContent(body, Encoding.UTF8, "application/json") };
+            request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", world.Person("operators"));
+            using var answer = await replica.SendAsync(request, TestContext.Current.CancellationToken);
+            answer.StatusCode.ShouldBe(HttpStatusCode.BadRequest, body);
+        }
+
+        world.AuditLines(0).Count(line => line.Contains("\"refused\"", StringComparison.Ordinal) && line.Contains("operators@example.org", StringComparison.Ordinal)).ShouldBe(4);
+    }
+
+    [Theory]
+    [InlineData("/signin/link", "The form is too old")]
+    [InlineData("/signout", "The form is too old")]
+    public async Task L7_A_form_that_is_refused_is_on_record(string path, string said)
+    {
+        await using var world = new BrokerWorld();
+        using var browser = new HttpClient(new HttpClientHandler { AllowAutoRedirect = false }) { BaseAddress = await world.ListeningReplicaAsync() };
+        using var form = new FormUrlEncodedContent([new("form-token", "nonsense"), new("code", "x")]);
+        using var answer = await browser.PostAsync(new Uri(path, UriKind.Relative), form, TestContext.Current.CancellationToken);
+
+        ((int)answer.StatusCode).ShouldBeInRange(200, 399);
+        world.AuditLines().Count(line => line.Contains($"POST {path}: {said}", StringComparison.Ordinal)).ShouldBe(1);
+    }
+
+    [Theory]
+    [InlineData("POST", "/orders/pause", null, true)]
+    [InlineData("POST", "/orders/pause", "not.a.token", true)]
+    [InlineData("GET", "/", "not.a.token", true)]
+    [InlineData("GET", "/", null, false)]
+    public async Task L7_Who_is_sent_to_sign_in_is_on_record_unless_it_only_looks_and_shows_nothing(string method, string path, string? cookie, bool isRecorded)
+    {
+        await using var world = new BrokerWorld();
+        using var browser = new HttpClient(new HttpClientHandler { AllowAutoRedirect = false, UseCookies = false }) { BaseAddress = await world.ListeningReplicaAsync() };
+        using var request = new HttpRequestMessage(new HttpMethod(method), path);
+        request.Headers.Accept.ParseAdd("text/html");
+        if (cookie is not null) request.Headers.Add("Cookie", "broker-page=" + CookieWith(world, cookie));
+        using var answer = await browser.SendAsync(request, TestContext.Current.CancellationToken);
+
+        (answer.StatusCode, answer.Headers.Location?.OriginalString).ShouldBe((HttpStatusCode.Redirect, "/signin"));
+        world.AuditLines().Count(line => line.Contains($"{method} {path}: ", StringComparison.Ordinal)).ShouldBe(isRecorded ? 1 : 0);
+    }
+
+    // A cookie that the broker made, with a proof that is good no longer.
+    private static string CookieWith(BrokerWorld world, string proof)
+    {
+        var properties = new AuthenticationProperties();
+        properties.StoreTokens([new AuthenticationToken { Name = "id_token", Value = proof }]);
+        var ticket = new AuthenticationTicket(new(new System.Security.Claims.ClaimsIdentity("page")), properties, "page");
+        return world.Service<IOptionsMonitor<CookieAuthenticationOptions>>().Get("page").TicketDataFormat.Protect(ticket);
     }
 
     private static IEnumerable<string> Logged(BrokerWorld world) => world.Heard.All.Where(heard => heard.Where == "log").Select(heard => heard.Text);
