@@ -85,10 +85,10 @@ public sealed class StaticRolesTests(SharedServers servers)
     {
         await using var turns = await Turns.StartAsync(servers, Rotation.Every(Hour));
         var first = await turns.ReadAsync();
-        StaticTerms.LeftOf(turns.Rotation, first).ShouldBeInRange(Hour - TimeSpan.FromMinutes(2), Hour);
-        (first.LeaseEndsIn - StaticTerms.LeftOf(turns.Rotation, first)).ShouldBe(Hour);
+        StaticTerms.UntilTurnOf(turns.Rotation, first).ShouldBeInRange(Hour - TimeSpan.FromMinutes(2), Hour);
+        (first.LeaseEndsIn - StaticTerms.UntilTurnOf(turns.Rotation, first)).ShouldBe(Hour);
 
-        await turns.PassAsync(StaticTerms.LeftOf(turns.Rotation, first) - Turns.LongestRead);
+        await turns.PassAsync(StaticTerms.UntilTurnOf(turns.Rotation, first) - Turns.LongestRead);
         (await turns.ReadAsync()).Credentials.Login.ShouldBe(first.Credentials.Login, "not minutes too early");
         await turns.PassAsync(Turns.LongestRead);
         await turns.UntilAsync(leases => leases.Any(lease => lease.State == LeaseState.Active && lease.Id != first.Lease.Id), "the other's turn");
@@ -161,7 +161,7 @@ public sealed class StaticRolesTests(SharedServers servers)
         var next = turns.OtherThan(first.Credentials.Login.Username);
         await turns.RenameAsync(next, next + "_away");
 
-        await turns.PassAsync(StaticTerms.LeftOf(turns.Rotation, first));
+        await turns.PassAsync(StaticTerms.UntilTurnOf(turns.Rotation, first));
         await turns.UntilAsync(leases => leases.Any(lease => lease.State == LeaseState.Failed), "its time has come, and it fails");
         await turns.PassAsync(Hour + TimeSpan.FromMinutes(1));
         await turns.UntilAsync(leases => leases.Any(lease => lease.Id == first.Lease.Id && lease.State == LeaseState.Active && lease.ExpiresAt == first.Lease.ExpiresAt + 12 * Hour), "it is kept for another turn");
@@ -171,8 +171,8 @@ public sealed class StaticRolesTests(SharedServers servers)
 
         var kept = await turns.ReadAsync();
         kept.Credentials.Login.ShouldBe(first.Credentials.Login);
-        StaticTerms.LeftOf(turns.Rotation, kept).ShouldBeInRange(10 * Hour, 11 * Hour);
-        await turns.PassAsync(StaticTerms.LeftOf(turns.Rotation, kept) - Turns.LongestRead);
+        StaticTerms.UntilTurnOf(turns.Rotation, kept).ShouldBeInRange(10 * Hour, 11 * Hour);
+        await turns.PassAsync(StaticTerms.UntilTurnOf(turns.Rotation, kept) - Turns.LongestRead);
         (await turns.ReadAsync()).Credentials.Login.ShouldBe(first.Credentials.Login, "it could be rotated, and its time has not come");
         await turns.PassAsync(Turns.LongestRead);
         await turns.UntilAsync(leases => leases.Any(lease => lease.State == LeaseState.Active && lease.Username == next), "the other's turn");
@@ -188,13 +188,13 @@ public sealed class StaticRolesTests(SharedServers servers)
         var first = await turns.ReadAsync();
         var next = turns.OtherThan(first.Credentials.Login.Username);
         await turns.RenameAsync(next, next + "_away");
-        await turns.PassAsync(StaticTerms.LeftOf(turns.Rotation, first));
+        await turns.PassAsync(StaticTerms.UntilTurnOf(turns.Rotation, first));
         await turns.UntilAsync(leases => leases.Any(lease => lease.State == LeaseState.Failed), "its time has come, and it fails");
 
         await turns.RenameAsync(next + "_away", next);
 
         await turns.UntilAsync(leases => leases.Any(lease => lease.State == LeaseState.Active && lease.Username == next), "the other's turn");
-        StaticTerms.LeftOf(turns.Rotation, await turns.ReadAsync(other: first)).ShouldBeInRange(11 * Hour, 12 * Hour);
+        StaticTerms.UntilTurnOf(turns.Rotation, await turns.ReadAsync(other: first)).ShouldBeInRange(11 * Hour, 12 * Hour);
     }
 
     [Fact]

@@ -29,6 +29,26 @@ public sealed class StaticCredentialTests
         (await caller.SendAsync("GET", "database/static-creds/reports")).Username.ShouldBe(read.Username);
     }
 
+    // Vault rounds (builtin/logical/database/rotation.go CredentialTTL). Whoever reads again when the told time has passed must not come before the turn.
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1200.3)]
+    [InlineData(3000.7)]
+    public async Task The_time_that_is_told_ends_after_the_turn_and_is_no_longer_than_the_period(double seconds)
+    {
+        await using var world = World(("RotationPeriod", "01:00:00"));
+        var caller = await VaultCaller.OfPodAsync(world, await world.ReplicaAsync(), "uid-1");
+        (await caller.SendAsync("GET", "database/static-creds/reports")).Status.ShouldBe(200);
+        await world.ForwardAsync(TimeSpan.FromSeconds(seconds));
+
+        var before = world.Time.GetUtcNow();
+        var data = (await caller.SendAsync("GET", "database/static-creds/reports")).Body["data"]!;
+
+        var (ttl, turn) = ((int)data["ttl"]!, (DateTimeOffset)data["last_vault_rotation"]! + TimeSpan.FromHours(1));
+        (before.AddSeconds(ttl) - turn).ShouldBeInRange(TimeSpan.Zero, TimeSpan.FromSeconds(4));
+        ttl.ShouldBeLessThanOrEqualTo((int)data["rotation_period"]!);
+    }
+
     [Fact]
     public async Task Users_take_turns_when_the_time_that_was_told_has_passed()
     {
