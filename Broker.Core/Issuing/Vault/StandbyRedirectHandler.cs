@@ -19,10 +19,16 @@ internal sealed class StandbyRedirectHandler(VaultIssuerDefinition definition, I
     /// <summary>Room for a list of half a million leases, and a limit on what a broken server can make us buffer.</summary>
     private const long MaxBody = 16 * 1024 * 1024;
 
+    private static readonly HttpRequestOptionsKey<bool> Followed = new("redirect-followed");
+
+    /// <summary>Whether an answer is not of the server that was asked first.</summary>
+    public static bool IsRedirected(HttpResponseMessage answer) => answer.RequestMessage?.Options.TryGetValue(Followed, out var followed) == true && followed;
+
     protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
     {
         var asked = request.RequestUri!;
         string? named = null;
+        var followed = false;
         try
         {
             for (var hop = 0; ; hop++)
@@ -44,7 +50,13 @@ internal sealed class StandbyRedirectHandler(VaultIssuerDefinition definition, I
                 Log.Redirected(logger, definition.Name, target.Authority);
                 response.Dispose();
                 request.RequestUri = target;
+                request.Options.Set(Followed, followed = true);
             }
+        }
+        catch (Exception e) when (followed && VaultStatus.NothingWasSent(e))
+        {
+            // Nothing was sent to the other server; what the first one did is not known.
+            throw new IOException("The server that a standby redirects to cannot be reached.", e);
         }
         finally
         {

@@ -204,7 +204,8 @@ internal sealed class VaultClient : IDisposable
     private static VaultVerdict Verdict(VaultReply reply)
     {
         var errors = reply.Envelope?.Errors;
-        return VaultStatus.Read(reply.Request.Call, reply.Status, errors is not null, VaultErrorText.Clean(errors ?? []));
+        var verdict = VaultStatus.Read(reply.Request.Call, reply.Status, errors is not null, VaultErrorText.Clean(errors ?? []));
+        return reply.IsRedirected ? VaultStatus.AfterRedirect(reply.Request.Call, verdict) : verdict;
     }
 
     private static Exception Failure(VaultVerdict verdict, VaultReply reply, Secret secret)

@@ -27,6 +27,9 @@ internal static class VaultRefusal
                 $"The database behind Vault failed at {request.Path}: {words}.",
                 reply.RetryAfter),
             VaultVerdict.LeaseUnknown => new(IssuerFailure.LeaseUnknown, $"Vault knows no such lease: {words}."),
+            VaultVerdict.AnswerLost when reply.Location is { } location => new(
+                IssuerFailure.AnswerLost,
+                $"Vault redirects {request.Path} to {Place(location)}, which the broker does not follow; a standby may have passed it on before, and created a user. Set the issuer's Address to a server that answers itself, and look for leases that nobody holds."),
             VaultVerdict.AnswerLost => new(
                 IssuerFailure.AnswerLost,
                 $"{request.Path} returned nothing usable ({words}); Vault may have created a user. Look for leases that nobody holds.",
@@ -81,6 +84,7 @@ internal static class VaultRefusal
     {
         HttpRequestException { HttpRequestError: HttpRequestError.SecureConnectionError } => "its certificate was not accepted: check CaFile",
         HttpRequestException http => $"{http.HttpRequestError}",
+        IOException { InnerException: { } inner } when VaultStatus.NothingWasSent(inner) => $"a standby redirects to another server: {Cause(inner)}",
         OperationCanceledException => "no connection in time",
         Polly.Timeout.TimeoutRejectedException => "not in time",
         _ => failure.GetType().Name,

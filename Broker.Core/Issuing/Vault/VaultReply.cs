@@ -14,6 +14,9 @@ internal sealed record VaultReply(VaultRequest Request, int Status, byte[] Body,
     /// <summary>The longest retry time that is passed on, whatever a proxy says.</summary>
     private static readonly TimeSpan LongestRetryAfter = TimeSpan.FromMinutes(5);
 
+    /// <summary>Whether a standby redirected the request, and this is another server's answer.</summary>
+    public bool IsRedirected { get; private init; }
+
     /// <summary>The body as Vault's envelope; null when it is not one.</summary>
     public VaultEnvelope? Envelope { get; } = Read(Body, VaultJson.Default.VaultEnvelope);
 
@@ -42,7 +45,10 @@ internal sealed record VaultReply(VaultRequest Request, int Status, byte[] Body,
             (int)answer.StatusCode,
             await answer.Content.ReadAsByteArrayAsync(cancellation),
             RetryAfterOf(answer, time),
-            answer.Headers.Location);
+            answer.Headers.Location)
+        {
+            IsRedirected = StandbyRedirectHandler.IsRedirected(answer),
+        };
 
     /// <summary>The <c>Retry-After</c> of an answer, as a time from now.</summary>
     public static TimeSpan? RetryAfterOf(HttpResponseMessage answer, TimeProvider time)

@@ -59,7 +59,12 @@ internal static class VaultStatus
         (VaultCall.Issue, 200) => VaultVerdict.Done,
         (VaultCall.Issue, > 200 and < 300) => VaultVerdict.AnswerLost, // a proxy or a mistake: no login in it
         (_, >= 200 and < 300) => VaultVerdict.Done, // 204 says nothing, 202 (revoke) not yet, 200 the same with warnings
-        (_, >= 300 and < 400) => VaultVerdict.Unavailable, // a standby's redirect that was not followed: it did nothing
+
+        // A standby redirects what it could not pass on, and what it passed on and lost the answer to (OpenBao http/handler.go forwardRequest). If it
+        // then knows no active node to name, that is its 503. Other redirects are a proxy's, which passed nothing on.
+        (VaultCall.Issue, 307 or 308) => VaultVerdict.AnswerLost,
+        (VaultCall.Issue, 503) when fromVault && text.Contains("no active Vault instance found", StringComparison.Ordinal) => VaultVerdict.AnswerLost,
+        (_, >= 300 and < 400) => VaultVerdict.Unavailable,
 
         // A disaster-recovery secondary answers 472 for its health, and this for everything else.
         (_, 400) when text.Contains("replication DR secondary mode", StringComparison.Ordinal) => VaultVerdict.Unavailable,
@@ -93,8 +98,8 @@ internal static class VaultStatus
         (_, 472 or 473) => VaultVerdict.Unavailable, // a disaster-recovery or performance standby
         (_, 501) => VaultVerdict.Unavailable, // not initialised
 
-        // No active node, so nothing was done. An internal error is ambiguous: Vault returns it when it cannot write to its audit
-        // device, before it asks the database or after.
+        // A standby that knows no active node says so before it passes anything on. An internal error is ambiguous: Vault returns it when it
+        // cannot write to its audit device, before it asks the database or after.
         (VaultCall.Issue or VaultCall.Revoke, 500) when fromVault && text.Contains("active cluster node not found", StringComparison.Ordinal) => VaultVerdict.Unavailable,
         (VaultCall.Issue, 500) when fromVault && text == "internal error" => VaultVerdict.AnswerLost,
         (VaultCall.Revoke, 500) when fromVault && text == "internal error" => VaultVerdict.Unavailable,
@@ -109,6 +114,13 @@ internal static class VaultStatus
         (VaultCall.Issue, _) => VaultVerdict.AnswerLost,
         _ => VaultVerdict.Unavailable,
     };
+
+    /// <summary>
+    /// The meaning of an answer to a call that a standby redirected before: it says what the active node did now, and not whether the standby had passed the call on.
+    /// What that node refuses, it refused then too.
+    /// </summary>
+    public static VaultVerdict AfterRedirect(VaultCall call, VaultVerdict verdict) =>
+        call == VaultCall.Issue && verdict is (VaultVerdict.Unavailable or VaultVerdict.Throttled or VaultVerdict.DatabaseUnavailable) ? VaultVerdict.AnswerLost : verdict;
 
     /// <summary>The meaning of a call without an answer.</summary>
     public static VaultVerdict Read(VaultCall call, Exception failure) => failure switch

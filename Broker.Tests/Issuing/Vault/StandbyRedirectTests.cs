@@ -1,5 +1,7 @@
 using Broker.Core.Catalog;
 using Broker.Core.Issuing;
+using Broker.Core.Issuing.Vault;
+using Broker.Core.Model;
 using LoadTests.Servers.LocalServers;
 using Microsoft.AspNetCore.Http;
 using Shouldly;
@@ -96,6 +98,56 @@ public sealed class StandbyRedirectTests : IAsyncLifetime
         await using var standby = await RedirectAsync(_ => new Uri(target));
 
         await ShouldNotFollowAsync(standby.Address);
+    }
+
+    // A standby redirects when it could not pass a request on, and then nothing was done, or when the answer was lost, and then a user may be there
+    // (OpenBao http/handler.go forwardRequest).
+    [Theory]
+    [InlineData(200, null, null)]
+    [InlineData(400, "unknown role: app", IssuerFailure.Refused)]
+    [InlineData(429, "too many", IssuerFailure.AnswerLost)]
+    [InlineData(500, "pq: too many connections", IssuerFailure.AnswerLost)]
+    [InlineData(500, "local node not active but active cluster node not found", IssuerFailure.AnswerLost)]
+    [InlineData(503, "Vault is sealed", IssuerFailure.AnswerLost)]
+    public async Task L1_an_issue_that_was_redirected_may_have_been_done_before_unless_its_answer_says_otherwise(int status, string? error, IssuerFailure? failure)
+    {
+        if (error is not null) active.Fail("database/creds/app", new SimulatedFault.Answer(status, error), times: 5);
+        var redirects = 0;
+        await using var standby = await RedirectAsync(_ => active.Address, told: () => Interlocked.Increment(ref redirects));
+        using var bench = new VaultFixture(VaultFixture.DefinitionOf(standby.Address));
+        var token = new Secret(active.CreateToken(new()));
+
+        var issuing = bench.Client.IssueAsync(VaultPath.Parse("database/creds/app"), token, VaultFixture.Cancellation);
+
+        if (failure is null) (await issuing).Login!.Username.ShouldBe(active.Users.Single());
+        else (await Should.ThrowAsync<IssuerException>(issuing)).Failure.ShouldBe(failure.Value);
+        redirects.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task L1_an_issue_that_was_redirected_to_a_server_that_is_away_is_not_sent_again()
+    {
+        var redirects = 0;
+        await using var standby = await RedirectAsync(_ => new Uri($"http://127.0.0.1:{LoopbackPort.Take()}"), told: () => Interlocked.Increment(ref redirects));
+        using var bench = new VaultFixture(VaultFixture.DefinitionOf(standby.Address));
+
+        var failure = await Should.ThrowAsync<IssuerException>(bench.Client.IssueAsync(VaultPath.Parse("database/creds/app"), VaultFixture.Token, VaultFixture.Cancellation));
+
+        (failure.Failure, redirects).ShouldBe((IssuerFailure.AnswerLost, 1));
+        failure.Message.ShouldContain("ConnectionError");
+        bench.Logger.Events.ShouldNotContain(3008);
+    }
+
+    [Fact]
+    public async Task L1_an_issue_whose_redirect_is_not_followed_may_have_been_done()
+    {
+        await using var standby = await RedirectAsync(_ => new Uri("https://127.0.0.1:1"));
+        using var bench = new VaultFixture(VaultFixture.DefinitionOf(standby.Address));
+
+        var failure = await Should.ThrowAsync<IssuerException>(bench.Client.IssueAsync(VaultPath.Parse("database/creds/app"), VaultFixture.Token, VaultFixture.Cancellation));
+
+        failure.Failure.ShouldBe(IssuerFailure.AnswerLost);
+        failure.Message.ShouldContain("redirects");
     }
 
     private static async Task ShouldNotFollowAsync(Uri address)

@@ -10,7 +10,10 @@ public sealed class VaultStatusTests
 {
     [Theory]
     [InlineData(VaultCall.Issue, 204, false, "", VaultVerdict.AnswerLost)]
-    [InlineData(VaultCall.Issue, 307, false, "", VaultVerdict.Unavailable)]
+    [InlineData(VaultCall.Issue, 301, false, "", VaultVerdict.Unavailable)] // a proxy's
+    [InlineData(VaultCall.Issue, 307, false, "", VaultVerdict.AnswerLost)] // a standby's, which may have passed it on and lost the answer
+    [InlineData(VaultCall.Issue, 308, false, "", VaultVerdict.AnswerLost)]
+    [InlineData(VaultCall.Renew, 307, false, "", VaultVerdict.Unavailable)]
     [InlineData(VaultCall.Issue, 408, false, "", VaultVerdict.AnswerLost)]
     [InlineData(VaultCall.Issue, 412, true, "required index state not present", VaultVerdict.Unavailable)]
     [InlineData(VaultCall.Issue, 472, false, "", VaultVerdict.Unavailable)]
@@ -21,12 +24,13 @@ public sealed class VaultStatusTests
     [InlineData(VaultCall.Issue, 500, true, "failed to connect: context deadline exceeded", VaultVerdict.DatabaseUnavailable)]
     [InlineData(VaultCall.Issue, 500, true, "context deadline exceeded", VaultVerdict.AnswerLost)]
     [InlineData(VaultCall.Issue, 500, false, "", VaultVerdict.AnswerLost)]
-    [InlineData(VaultCall.Issue, 500, true, "local node not active but active cluster node not found", VaultVerdict.Unavailable)]
+    [InlineData(VaultCall.Issue, 500, true, "local node not active but active cluster node not found", VaultVerdict.Unavailable)] // said before anything is passed on
     [InlineData(VaultCall.Issue, 500, true, "internal error", VaultVerdict.AnswerLost)] // its audit device is full: before the user is made, or after
     [InlineData(VaultCall.Issue, 400, true, "path disabled in replication DR secondary mode", VaultVerdict.Unavailable)]
     [InlineData(VaultCall.LogIn, 400, true, "path disabled in replication DR secondary mode", VaultVerdict.Unavailable)]
     [InlineData(VaultCall.Issue, 503, true, "node is not active", VaultVerdict.Unavailable)]
-    [InlineData(VaultCall.Issue, 503, true, "no active Vault instance found", VaultVerdict.Unavailable)]
+    [InlineData(VaultCall.Issue, 503, true, "no active Vault instance found", VaultVerdict.AnswerLost)] // in place of a redirect
+    [InlineData(VaultCall.Renew, 503, true, "no active Vault instance found", VaultVerdict.Unavailable)]
     [InlineData(VaultCall.Issue, 501, false, "", VaultVerdict.Unavailable)]
     [InlineData(VaultCall.Issue, 502, false, "", VaultVerdict.AnswerLost)]
     [InlineData(VaultCall.Issue, 502, true, "upstream rate limited", VaultVerdict.AnswerLost)]
