@@ -110,7 +110,9 @@ internal sealed class VaultFront(ICatalog catalog, IEnumerable<IVaultEndpoints> 
             return wrapFor is { } ttl ? await wrapping.WrapAsync(call, reply, ttl) : reply;
         }
 
-        throw call.TokenText is null ? VaultError.NoToken() : VaultError.NoHandler(path);
+        // A client whose token is over logs in again when it is refused, and does not when it finds nothing.
+        await requests.ClientOfAsync(call, strictly: false);
+        throw VaultError.NoHandler(path);
     }
 
     // A replica that was never ready touches nothing. A replica that is about to stop serves to the end: some clients restart their

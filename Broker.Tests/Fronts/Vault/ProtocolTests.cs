@@ -64,6 +64,28 @@ public sealed class ProtocolTests
         answer.Body.ContainsKey("traceId").ShouldBeFalse();
     }
 
+    // A path is looked for when its token is known (OpenBao vault/request_handling.go): a client that is refused logs in again, and one that finds nothing does not.
+    [Fact]
+    public async Task A_path_that_is_not_there_is_so_for_whoever_has_a_token_alone()
+    {
+        await using var world = new BrokerWorld();
+        var replica = await world.ReplicaAsync();
+        var caller = await VaultCaller.OfPodAsync(world, replica, "uid-1");
+        var dead = (await VaultCaller.OfPodAsync(world, replica, "uid-2")).Token;
+        (await new VaultCaller(replica) { Token = dead }.SendAsync("PUT", "auth/token/revoke-self")).Status.ShouldBe(204);
+
+        foreach (var token in new[] { null, "hvs.of-nobody", dead })
+        {
+            foreach (var path in new[] { "nosuch/creds/x", "nosuch", "secret/data/x" })
+            {
+                var refused = await new VaultCaller(replica) { Token = token }.SendAsync("GET", path);
+                (refused.Status, refused.Error).ShouldBe((403, "permission denied"), $"{path} by {token}");
+            }
+        }
+
+        (await caller.SendAsync("GET", "nosuch/creds/x")).Error.ShouldBe("no handler for route \"nosuch/creds/x\". route entry not found.");
+    }
+
     [Theory]
     [InlineData("{", 400, "error parsing JSON")]
     [InlineData("[1]", 400, "error parsing JSON")]

@@ -55,11 +55,12 @@ public sealed class RefusalLinesTests
 
         (await caller.SendAsync("PUT", "sys/leases/revoke-prefix/database")).Status.ShouldBe(403);
         (await caller.SendAsync("GET", "sys/mounts")).Status.ShouldBe(403);
+        (await caller.SendAsync("GET", "nosuch/x")).Status.ShouldBe(404);
         (await new VaultCaller(replica).LogInAsync(world.Pod("uid-2", "elsewhere"))).Status.ShouldBe(403);
         (await new VaultCaller(replica).LogInAsync(world.Pod("uid-2"), "no-such-role")).Status.ShouldBe(400);
 
         var refused = world.AuditLines(0).Where(static line => line.Contains("\"action\":\"authenticate\"", StringComparison.Ordinal)).ToList();
-        (refused.Count(static line => line.Contains("uid-1", StringComparison.Ordinal)), refused.Count(static line => line.Contains("uid-2", StringComparison.Ordinal))).ShouldBe((2, 2));
+        (refused.Count(static line => line.Contains("uid-1", StringComparison.Ordinal)), refused.Count(static line => line.Contains("uid-2", StringComparison.Ordinal))).ShouldBe((3, 2));
         refused[0].ShouldContain("PUT /v1/sys/leases/revoke-prefix/database");
     }
 

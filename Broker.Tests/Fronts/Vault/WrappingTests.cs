@@ -95,6 +95,26 @@ public sealed class WrappingTests
         world.Audited("session").ShouldContain(record => ((string)record["detail"]!).StartsWith("wrapped anew the answer to database/creds/orders-api", StringComparison.Ordinal));
     }
 
+    [Theory]
+    [InlineData("GET", "database/creds/orders-api")]
+    [InlineData("GET", "auth/token/lookup-self")]
+    [InlineData("PUT", "sys/wrapping/wrap")]
+    public async Task L7_An_answer_that_could_not_be_wrapped_is_on_record_as_had_by_nobody_and_its_connections_are_given_back(string method, string path)
+    {
+        await using var world = new BrokerWorld(("Databases:orders:Budget:CeilingPercent", "10"), ("Roles:orders-api:Connections:Default", "10"));
+        var replica = await world.ReplicaAsync();
+        var (one, other) = (await VaultCaller.OfPodAsync(world, replica, "uid-1"), await VaultCaller.OfPodAsync(world, replica, "uid-2"));
+        world.Cut = static database => database == "~wrapped";
+
+        var failed = await one.SendAsync(method, path, method == "PUT" ? new JsonObject { ["a"] = "b" } : null, ("X-Vault-Wrap-TTL", "60"));
+
+        (failed.Status, failed.Headers.RetryAfter is not null).ShouldBe((503, true), failed.Text);
+        world.Cut = null;
+        var last = world.Audited("session")[^1];
+        ((string?)last["outcome"], (string?)last["detail"], (string?)last["caller"]!["podUid"]).ShouldBe(("failed", $"the answer to {path} could not be wrapped: nobody has it", "uid-1"));
+        (await other.ReadAsync(headers: ("X-Broker-Connections", "10"))).Status.ShouldBe(200, "nobody else holds them");
+    }
+
     [Fact]
     public async Task L15_An_unproven_client_keeps_nothing_in_the_ledger()
     {

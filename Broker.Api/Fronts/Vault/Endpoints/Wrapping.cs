@@ -3,6 +3,8 @@ using Broker.Api.Authentication;
 using Broker.Api.Fronts.Vault.Wire;
 using Broker.Core.Audit;
 using Broker.Core.Leases;
+using Broker.Core.Leases.Handles;
+using Broker.Core.Ledger;
 using Broker.Core.Model;
 using Broker.Core.Sessions.ClientTokens;
 
@@ -12,7 +14,7 @@ namespace Broker.Api.Fronts.Vault.Endpoints;
 /// Response wrapping: with <c>X-Vault-Wrap-TTL</c> an answer is kept for a client with a token that works once
 /// (OpenBao website/content/docs/concepts/response-wrapping.mdx).
 /// </summary>
-internal sealed class Wrapping(WrappedAnswers answers, VaultRequests requests, DeskAudit audit, TimeProvider time) : IVaultEndpoints
+internal sealed class Wrapping(WrappedAnswers answers, VaultRequests requests, HandleDesk handles, DeskAudit audit, TimeProvider time) : IVaultEndpoints
 {
     private const string Gone = "wrapping token is not valid or does not exist";
     private static readonly TimeSpan Longest = TimeSpan.FromDays(32);
@@ -22,7 +24,22 @@ internal sealed class Wrapping(WrappedAnswers answers, VaultRequests requests, D
     public async ValueTask<VaultReply> WrapAsync(VaultCall call, VaultReply reply, TimeSpan ttl)
     {
         var answer = new WrappedAnswer(Encoding.UTF8.GetString(reply.Body().Span), call.Path, time.GetUtcNow(), ttl < Longest ? ttl : Longest) { Group = await GroupAsync(call) };
-        return Wrapped(answer, await answers.WrapAsync(answer, call.Cancellation), reply.Accessor, reply.Warnings);
+        try
+        {
+            return Wrapped(answer, await answers.WrapAsync(answer, call.Cancellation), reply.Accessor, reply.Warnings);
+        }
+        catch (LedgerException) when (call.Client is not null)
+        {
+            await UndoAsync(call, call.Client, reply);
+            throw;
+        }
+    }
+
+    // What it answers was recorded as granted, and is had by nobody.
+    private async ValueTask UndoAsync(VaultCall call, VaultClient client, VaultReply reply)
+    {
+        await RecordAsync(call, $"the answer to {call.Path} could not be wrapped: nobody has it", client, AuditOutcome.Failed);
+        if (call.Operation is VaultOperation.Read && reply.LeaseId.Length > 0) await handles.RevokeAsync(client.Caller, reply.LeaseId, call.Origin, Requests.ToItsEnd);
     }
 
     public async ValueTask<VaultReply?> TryAnswerAsync(VaultCall call) => call.Path switch
@@ -108,12 +125,12 @@ internal sealed class Wrapping(WrappedAnswers answers, VaultRequests requests, D
     private static string? TokenOf(VaultCall call) => call.Body.Text("token") is { Length: > 0 } given ? given : call.TokenText;
 
     // Null: it is recorded (law L7).
-    private async ValueTask<Refusal?> RecordAsync(VaultCall call, string what, VaultClient? client = null)
+    private async ValueTask<Refusal?> RecordAsync(VaultCall call, string what, VaultClient? client = null, AuditOutcome outcome = AuditOutcome.Granted)
     {
         var record = client is null
-            ? new AuditRecord { Time = time.GetUtcNow(), Action = AuditAction.Session, Outcome = AuditOutcome.Granted, TraceId = call.Origin.TraceId, ClientAddress = call.Origin.Address }
+            ? new AuditRecord { Time = time.GetUtcNow(), Action = AuditAction.Session, Outcome = outcome, TraceId = call.Origin.TraceId, ClientAddress = call.Origin.Address }
             : DeskAudit.Of(AuditAction.Session, client.Caller, null, call.Origin, time) with { CallerSession = client.Live.Token.Accessor };
-        return (await audit.WriteAsync(record with { Detail = what }, default, Requests.ToItsEnd)).Refusal;
+        return (await audit.WriteAsync(record with { Detail = what, Outcome = outcome }, default, Requests.ToItsEnd)).Refusal;
     }
 
     private static VaultReply Wrapped(WrappedAnswer answer, Secret token, string? accessor = null, IReadOnlyList<string>? warnings = null) => new()
