@@ -37,4 +37,11 @@ public sealed record VaultUpstream
 
         return false;
     }
+
+    /// <summary>Whether a path may belong to the mount of one that passes: which part of a listed path is the mount is not known here, so the first counts.</summary>
+    public bool PassesAtMountOf(string path)
+    {
+        var first = path.Split('/', 2)[0];
+        return Pass.Any(listed => listed.StartsWith(first, StringComparison.Ordinal) && (listed.Length == first.Length || listed[first.Length] == '/'));
+    }
 }

@@ -27,14 +27,20 @@ internal readonly record struct PathInNamespace(string? Space, string Path)
     public static PathInNamespace Of(VaultApiSettings settings, string? header, string path) => Split(settings, header, path).Checked();
 
     /// <summary>The same for a path that is only spoken of, and so may be any.</summary>
-    public static PathInNamespace Split(VaultApiSettings settings, string? header, string path)
+    public static PathInNamespace Split(VaultApiSettings settings, string? header, string path) => Split(header, path, (space, below) => IsServed(settings, space, below));
+
+    /// <summary>The same for a path of which only the mount matters.</summary>
+    public static PathInNamespace SplitAtMount(VaultApiSettings settings, string? header, string path) =>
+        Split(header, path, (space, below) => IsServed(settings, space, below) || settings.Upstream?.PassesAtMountOf(below) == true);
+
+    private static PathInNamespace Split(string? header, string path, Func<string?, string, bool> isServed)
     {
         var outer = header?.Trim('/') is { Length: > 0 } named && named != "root" ? named : null;
         var (start, depth) = (0, 0);
         do
         {
             var space = start == 0 ? outer : outer is null ? path[..(start - 1)] : $"{outer}/{path[..(start - 1)]}";
-            if (IsServed(settings, space, path[start..])) return new(space, path[start..]);
+            if (isServed(space, path[start..])) return new(space, path[start..]);
             start = path.IndexOf('/', start) + 1;
         }
         while (start > 0 && ++depth <= Deepest);

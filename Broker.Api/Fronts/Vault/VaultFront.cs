@@ -81,7 +81,7 @@ internal sealed class VaultFront(ICatalog catalog, IEnumerable<IVaultEndpoints> 
         if (whole.Split('/') is var segments && (segments.Contains("..") || segments.Contains("."))) throw VaultError.Bad("path cannot contain parent references");
         var operation = OperationOf(context.Request);
         var (space, path) = PathInNamespace.Of(catalog.Current.VaultApi, VaultCall.NamespaceOf(context), whole);
-        if (passing.Covers(path))
+        if (passing.Covers(space, path))
         {
             MustBeReady(path);
             await passing.PassAsync(new(context, path, operation, VaultBody.OfQuery(context.Request.Query), space));

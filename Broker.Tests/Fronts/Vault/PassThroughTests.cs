@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.Json.Nodes;
 using Broker.Api.Fronts.Vault.Passing;
 using Broker.Core.Audit;
+using Broker.Core.Ledger;
 using Broker.Tests.Authentication;
 using Broker.Tests.Security;
 using LoadTests.Servers.LocalServers;
@@ -96,6 +97,37 @@ public sealed class PassThroughTests
         (await caller.SendAsync(method, path)).Status.ShouldBe(status);
 
         vault.Seen.ShouldAllBe(request => request.Path == "auth/kubernetes/login");
+    }
+
+    // "vault kv get secret/team-a/x" asks for the mount of what it was given, and "vault kv get -mount=secret" for the mount (OpenBao command/kv_helpers.go).
+    [Theory]
+    [InlineData(null, "secret/team-a/x", "secret/team-a/x", 200)]
+    [InlineData(null, "secret", "secret", 200)]
+    [InlineData(null, "secret/", "secret/", 200)]
+    [InlineData(null, "secret/data/team-a", "secret/data/team-a", 200)]
+    [InlineData(null, "team-b/secret/x", "team-b/secret/x", 200)]
+    [InlineData("team-b", "secret/x", "secret/x", 200)]
+    [InlineData("team-b", "shop/secret/x", "shop/secret/x", 200)]
+    [InlineData(null, "secretly/x", null, 403)]
+    [InlineData(null, "transit/keys/x", null, 403)]
+    [InlineData(null, "database/creds/orders-api", null, 200)]
+    [InlineData("team-c", "database/creds/orders-api", null, 200)]
+    [InlineData(null, "team-c/database/creds/orders-api", null, 200)]
+    public async Task The_mount_of_a_passing_path_can_be_asked_for_by_any_path_below_it(string? header, string asked, string? there, int status)
+    {
+        await using var vault = await VaultAsync();
+        vault.Others = static request => request.Path.StartsWith("sys/internal/ui/mounts/", StringComparison.Ordinal) ? (200, new JsonObject { ["data"] = new JsonObject { ["path"] = "of the Vault behind" } }) : null;
+        await using var world = new BrokerWorld(
+            ("VaultApi:Upstream:Address", vault.Address.AbsoluteUri), ("VaultApi:Upstream:Pass:0", "secret/data/team-a"), ("VaultApi:Upstream:Pass:1", "team-c/pki"),
+            ("VaultApi:SecretMounts:database:Roles:orders-api:Role", "orders-api"), ("VaultApi:SecretMounts:team-c/database:Roles:orders-api:Role", "orders-api"));
+        var caller = await VaultCaller.OfPodAsync(world, await world.ReplicaAsync(), "uid-1");
+
+        var answer = await caller.SendAsync("GET", $"sys/internal/ui/mounts/{asked}", null, header is null ? [] : [("X-Vault-Namespace", header)]);
+
+        answer.Status.ShouldBe(status, answer.Text);
+        var passed = vault.Seen.Where(request => request.Path != "auth/kubernetes/login").ToList();
+        passed.Select(request => request.Path).ShouldBe(there is null ? [] : [$"sys/internal/ui/mounts/{there}"], "whole, so that the mount's path is answered as it is seen from there");
+        if (there is not null) passed[0].Headers.GetValueOrDefault("X-Vault-Namespace").ShouldBe(header);
     }
 
     [Fact]
@@ -226,6 +258,24 @@ public sealed class PassThroughTests
 
         vault.Seen.Select(request => request.Path).ShouldBe(["auth/kubernetes/login", "secret/data/app", "sys/internal/ui/mounts/secret/data/app", "auth/token/renew-self", "auth/token/revoke-self"]);
         vault.Seen.ShouldAllBe(request => request.Headers.GetValueOrDefault("X-Vault-Namespace") == (prefix == "shop/" ? "team-a/shop" : "team-a"));
+    }
+
+    [Fact]
+    public async Task A_token_there_that_the_ledger_does_not_keep_is_revoked_in_the_namespace_of_its_login()
+    {
+        await using var vault = await VaultAsync();
+        await using var world = new BrokerWorld(("VaultApi:Upstream:Address", vault.Address.AbsoluteUri), ("VaultApi:Upstream:Pass:0", "secret"))
+        {
+            Services = static services => services.Replace(ServiceDescriptor.Singleton<ILedgerStore>(
+                new FullStore((ILedgerStore)services.Last(service => service.ServiceType == typeof(ILedgerStore)).ImplementationInstance!, "~upstream-tokens"))),
+        };
+        var caller = new VaultCaller(await world.ReplicaAsync());
+
+        var login = await caller.SendAsync("PUT", "shop/auth/kubernetes/login", new JsonObject { ["role"] = "orders-api", ["jwt"] = world.Pod() }, ("X-Vault-Namespace", "team-a"));
+
+        (login.Status, login.Warning).ShouldBe((200, "the ledger keeps no more tokens of the Vault behind"), login.Text);
+        vault.LiveTokens.ShouldBeEmpty();
+        vault.Seen.Single(request => request.Path == "auth/token/revoke-self").Headers["X-Vault-Namespace"].ShouldBe("team-a/shop");
     }
 
     [Fact]
@@ -380,8 +430,10 @@ public sealed class PassThroughTests
         var caller = await VaultCaller.OfPodAsync(world, await world.ReplicaAsync(), "uid-1");
 
         (await caller.SendAsync("GET", "secret/data/app")).Status.ShouldBe(503);
+        (await caller.SendAsync("POST", "secret/data/app", new JsonObject())).Status.ShouldBe(503);
 
         elsewhere.ShouldBe(0);
+        Passed(world).Where(static record => record.Item2!.EndsWith(": 307", StringComparison.Ordinal)).Select(static record => record.Item1).ShouldBe(["failed", "failed"], "a standby redirects what it could not pass on too");
     }
 
     [Fact]
@@ -396,12 +448,40 @@ public sealed class PassThroughTests
 
         (await caller.RenewAsync(read.LeaseId, 600)).LeaseDuration.ShouldBe(600);
         ((string)(await caller.SendAsync("PUT", "sys/leases/lookup", new JsonObject { ["lease_id"] = read.LeaseId })).Body["data"]!["id"]!).ShouldBe(read.LeaseId);
-        (await caller.RevokeAsync(read.LeaseId)).Status.ShouldBeOneOf(202, 204);
+        (await caller.SendAsync("PUT", "sys/leases/revoke", new JsonObject { ["lease_id"] = read.LeaseId, ["sync"] = "true" })).Status.ShouldBeOneOf(202, 204);
         (await caller.RenewAsync(read.LeaseId)).Error.ShouldBe("lease not found");
+        (await caller.RevokeAsync(read.LeaseId)).Status.ShouldBeOneOf(202, 204);
+        vault.Seen.Where(request => request.Path == "sys/leases/revoke").Select(request => request.Body["sync"]?.ToJsonString()).ShouldBe(["true", null], "it is waited for there as it was asked for");
 
         var own = await caller.ReadAsync();
         (await caller.RenewAsync(own.LeaseId)).Status.ShouldBe(200);
         vault.Seen.ShouldNotContain(request => request.Body.ToJsonString().Contains(own.LeaseId, StringComparison.Ordinal));
+    }
+
+    // What a write was answered is seen by whoever says so in the next read (Vault Enterprise; api/client.go WithState, RequireState).
+    [Fact]
+    public async Task Headers_that_make_reads_consistent_pass_and_are_answered()
+    {
+        var seen = new List<string>();
+        await using var server = await LoopbackServer.StartAsync(async context =>
+        {
+            if (await LoggedInAsync(context)) return;
+            seen.Add(string.Join(' ', new[] { "X-Vault-Index", "X-Vault-Inconsistent", "X-Vault-Forward", "X-Vault-Other" }.Select(name => context.Request.Headers[name].ToString())));
+            context.Response.Headers["X-Vault-Index"] = "index-of-there";
+            context.Response.Headers["X-Vault-Other"] = "x";
+            context.Response.StatusCode = context.Request.Headers["X-Vault-Index"] == "ahead" ? 412 : 200;
+            await context.Response.WriteAsync("""{"errors":["required index state not present"]}""");
+        });
+        await using var world = World(server.Address);
+        var caller = await VaultCaller.OfPodAsync(world, await world.ReplicaAsync(), "uid-1");
+
+        var read = await caller.SendAsync("GET", "secret/data/app", null, ("X-Vault-Index", "index-of-before"), ("X-Vault-Inconsistent", "forward-active-node"), ("X-Vault-Forward", "active-node"), ("X-Vault-Other", "x"));
+        var ahead = await caller.SendAsync("GET", "secret/data/app", null, ("X-Vault-Index", "ahead"));
+        var renewed = await caller.SendAsync("PUT", "sys/leases/renew", new JsonObject { ["lease_id"] = "secret/x/y" }, ("X-Vault-Index", "index-of-before"));
+
+        seen.ShouldBe(["index-of-before forward-active-node active-node ", "ahead   ", "index-of-before   "]);
+        foreach (var answer in new[] { read, ahead, renewed }) (answer.Headers.GetValues("X-Vault-Index").Single(), answer.Headers.Contains("X-Vault-Other")).ShouldBe(("index-of-there", false));
+        (ahead.Status, ahead.Error).ShouldBe((412, "required index state not present"));
     }
 
     [Fact]
@@ -505,6 +585,22 @@ public sealed class PassThroughTests
 
     private static BrokerWorld World(Uri address, string more = "pki/issue") => new(
         ("VaultApi:Upstream:Address", address.AbsoluteUri), ("VaultApi:Upstream:Pass:0", "secret"), ("VaultApi:Upstream:Pass:1", more));
+
+    /// <summary>A ledger that has no room for records of one kind.</summary>
+    private sealed class FullStore(ILedgerStore inner, string kind) : ILedgerStore
+    {
+        // What a question begins with: who asks, and what it has heard and seen.
+        private const int Preamble = 3;
+
+        public bool IsOfThisProcess => inner.IsOfThisProcess;
+
+        public ValueTask<string[]> DecideAsync(Decision decision, string database, IReadOnlyList<string> arguments, CancellationToken cancellation) =>
+            inner.DecideAsync(decision, database, database == kind && decision.Name == Decision.PutRecords.Name ? [.. arguments.Take(Preamble), "0", .. arguments.Skip(Preamble + 1)] : arguments, cancellation);
+
+        public IDisposable Listen(string database, Action<string> heard) => inner.Listen(database, heard);
+
+        public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+    }
 
     /// <summary>The time of a world that is made later.</summary>
     private sealed class BorrowedTime : TimeProvider

@@ -40,7 +40,8 @@ public sealed class ShadowModeTests
         page.ShouldContain("<th scope=\"row\" role=\"rowheader\" class=\"user\">database/creds/orders-api</th>");
 
         (await callers[1].RenewAsync(reads[1].LeaseId, 600)).LeaseDuration.ShouldBe(600);
-        (await callers[0].RevokeAsync(reads[5].LeaseId)).Status.ShouldBeOneOf(202, 204);
+        (await callers[0].SendAsync("PUT", "sys/leases/revoke", new JsonObject { ["lease_id"] = reads[5].LeaseId, ["sync"] = true })).Status.ShouldBeOneOf(202, 204);
+        ((bool?)vault.Seen.Single(request => request.Path == "sys/leases/revoke").Body["sync"]).ShouldBe(true);
         row = (await ReportAsync(world, replica)).ShouldHaveSingleItem();
         ((int)row["leases"]!, (int)row["mostLeases"]!).ShouldBe((5, 6));
         foreach (var token in vault.LiveTokens.Concat(reads.Select(read => (string)read.Body["data"]!["password"]!)))

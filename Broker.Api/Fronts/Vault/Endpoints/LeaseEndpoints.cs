@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Broker.Api.Authentication;
 using Broker.Api.Fronts.Vault.Passing;
 using Broker.Api.Fronts.Vault.Wire;
@@ -34,10 +35,11 @@ internal sealed class LeaseEndpoints(VaultRequests requests, HandleDesk desk, Pa
     }
 
     // A lease of the Vault behind: its reads passed there, so its renewals do.
-    private static Dictionary<string, string> FieldsOf(VaultCall call, string id)
+    private static JsonObject FieldsOf(VaultCall call, string id)
     {
-        var fields = new Dictionary<string, string>(StringComparer.Ordinal) { ["lease_id"] = id };
+        var fields = new JsonObject { ["lease_id"] = id };
         if (call.Body.Text("increment") is { Length: > 0 } increment) fields["increment"] = increment;
+        if (call.Body.Flag("sync")) fields["sync"] = true; // whoever asks for it may go on only when the user is gone
         return fields;
     }
 

@@ -1,7 +1,11 @@
 using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Nodes;
 using Broker.Api.Authentication;
+using Broker.Api.Fronts.Vault.Endpoints;
 using Broker.Api.Fronts.Vault.Wire;
 using Broker.Core.Audit;
+using Broker.Core.Catalog;
 using Broker.Core.Leases;
 using Broker.Core.Model;
 using Microsoft.AspNetCore.Http.Features;
@@ -12,18 +16,32 @@ namespace Broker.Api.Fronts.Vault.Passing;
 /// Passes the listed paths to the Vault behind, with the token that the caller's own login got there. Bodies are streamed both ways; only the
 /// headers that are named here are passed.
 /// </summary>
-internal sealed class PassThrough(UpstreamLogins logins, VaultRequests requests, DeskAudit audit, TimeProvider time)
+internal sealed class PassThrough(ICatalog catalog, UpstreamLogins logins, VaultRequests requests, DeskAudit audit, TimeProvider time)
 {
     private const string Preflight = "sys/internal/ui/mounts/";
 
     // Vault's own limit (OpenBao http/handler.go DefaultMaxRequestSize): the body is streamed, so it costs no memory here.
     private const long LongestBody = 32 * 1024 * 1024;
 
-    private static readonly string[] Back = ["Content-Type", "Content-Length", "Retry-After"];
+    // How up to date the server has to be that answers a read, and how up to date this one is (Vault's api/client.go, WithState and RequireState).
+    private const string Index = "X-Vault-Index";
+    private static readonly string[] Forth = [Index, "X-Vault-Inconsistent", "X-Vault-Forward"];
+    private static readonly string[] Back = ["Content-Type", "Content-Length", "Retry-After", Index];
 
-    /// <summary>Whether a path passes; the mount of a passing path can be asked for too.</summary>
-    public bool Covers(string path) =>
-        logins.Channel is { } upstream && (upstream.Settings.Passes(path) || (path.StartsWith(Preflight, StringComparison.Ordinal) && upstream.Settings.Passes(path[Preflight.Length..])));
+    /// <summary>Whether a path passes.</summary>
+    public bool Covers(string path) => logins.Channel?.Settings.Passes(path) == true;
+
+    /// <summary>Whether a request passes: for a path that does, or for the mount of one, whose path a client may ask for by any path below it.</summary>
+    /// <param name="space">The client's namespace; null: none.</param>
+    /// <param name="path">Its path in it.</param>
+    public bool Covers(string? space, string path)
+    {
+        if (logins.Channel is not { } upstream) return false;
+        if (!path.StartsWith(Preflight, StringComparison.Ordinal)) return upstream.Settings.Passes(path);
+        var settings = catalog.Current.VaultApi;
+        var asked = PathInNamespace.SplitAtMount(settings, space, path[Preflight.Length..].TrimEnd('/') + "/");
+        return settings.MountOf(asked.Space, asked.Path) is null && upstream.Settings.PassesAtMountOf(asked.Path);
+    }
 
     /// <summary>Passes a request whose body has not been read.</summary>
     /// <exception cref="VaultError">It is refused, or the Vault behind does not answer; nothing was written.</exception>
@@ -56,9 +74,9 @@ internal sealed class PassThrough(UpstreamLogins logins, VaultRequests requests,
 
     /// <summary>Sends a request about a lease of the Vault behind's own.</summary>
     /// <exception cref="VaultError">It is refused, or the Vault behind does not answer.</exception>
-    public async ValueTask<VaultReply> AskAsync(VaultCall call, VaultClient client, string path, IReadOnlyDictionary<string, string> fields)
+    public async ValueTask<VaultReply> AskAsync(VaultCall call, VaultClient client, string path, JsonObject fields)
     {
-        using var content = new ByteArrayContent(System.Text.Json.JsonSerializer.SerializeToUtf8Bytes(fields));
+        using var content = new ByteArrayContent(JsonSerializer.SerializeToUtf8Bytes(fields));
         content.Headers.TryAddWithoutValidation("Content-Type", "application/json");
         return await AskAsync(call, client, HttpMethod.Put, path, content);
     }
@@ -72,7 +90,7 @@ internal sealed class PassThrough(UpstreamLogins logins, VaultRequests requests,
         {
             Status = (int)response.StatusCode,
             Ready = await response.Content.ReadAsByteArrayAsync(call.Cancellation),
-            Headers = response.Headers.TryGetValues("Retry-After", out var retry) ? [("Retry-After", string.Join(", ", retry))] : [],
+            Headers = [.. response.Headers.Where(header => header.Key is "Retry-After" or Index).Select(header => (header.Key, string.Join(", ", header.Value)))],
         };
     }
 
@@ -88,7 +106,8 @@ internal sealed class PassThrough(UpstreamLogins logins, VaultRequests requests,
         HttpResponseMessage response;
         try
         {
-            response = await upstream.SendAsync(method, path, query, token, call.Namespace, content, changes ? Requests.ToItsEnd : call.Cancellation);
+            var headers = Forth.SelectMany(name => call.Context.Request.Headers[name].Select(value => KeyValuePair.Create(name, value)));
+            response = await upstream.SendAsync(method, path, query, token, call.Namespace, content, changes ? Requests.ToItsEnd : call.Cancellation, headers);
         }
         catch (Exception e) when (e is VaultError or BadHttpRequestException or OperationCanceledException)
         {
@@ -101,7 +120,8 @@ internal sealed class PassThrough(UpstreamLogins logins, VaultRequests requests,
         var status = (int)response.StatusCode;
         try
         {
-            await RecordAsync(call, client, status >= 500 ? AuditOutcome.Failed : status >= 400 ? AuditOutcome.Refused : AuditOutcome.Granted, string.Create(CultureInfo.InvariantCulture, $"{method} {path}: {status}"), status);
+            // A standby also redirects what it passed on and got no answer to (OpenBao http/handler.go forwardRequest).
+            await RecordAsync(call, client, status is >= 300 and < 400 or >= 500 ? AuditOutcome.Failed : status >= 400 ? AuditOutcome.Refused : AuditOutcome.Granted, string.Create(CultureInfo.InvariantCulture, $"{method} {path}: {status}"), status);
         }
         catch (VaultError)
         {

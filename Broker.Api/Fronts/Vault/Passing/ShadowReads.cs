@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Broker.Api.Fronts.Vault.Endpoints;
 using Broker.Api.Fronts.Vault.Wire;
 using Broker.Core.Catalog;
@@ -32,7 +33,7 @@ internal sealed class ShadowReads(ICatalog catalog, UpstreamLogins logins, PassT
     }
 
     /// <summary>Passes a request about a lease.</summary>
-    public async ValueTask<VaultReply> AskAsync(VaultCall call, VaultClient client, string path, string lease, IReadOnlyDictionary<string, string> fields)
+    public async ValueTask<VaultReply> AskAsync(VaultCall call, VaultClient client, string path, string lease, JsonObject fields)
     {
         var reply = await passing.AskAsync(call, client, path, fields);
         if (reply.Status >= 300) return reply;

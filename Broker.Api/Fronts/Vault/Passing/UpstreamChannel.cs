@@ -43,14 +43,17 @@ internal sealed class UpstreamChannel : IDisposable
     /// <param name="space">The client's namespace; the configured one takes precedence.</param>
     /// <param name="content">The body; null: none.</param>
     /// <param name="cancellation">The client left.</param>
+    /// <param name="headers">Others to send; null: none.</param>
     /// <exception cref="VaultError">It does not answer.</exception>
     /// <exception cref="BadHttpRequestException">The client's body cannot be passed.</exception>
-    public async Task<HttpResponseMessage> SendAsync(HttpMethod method, string path, string query, Secret? token, string? space, HttpContent? content, CancellationToken cancellation)
+    public async Task<HttpResponseMessage> SendAsync(HttpMethod method, string path, string query, Secret? token, string? space, HttpContent? content, CancellationToken cancellation, IEnumerable<KeyValuePair<string, string?>>? headers = null)
     {
         using var request = new HttpRequestMessage(method, Target(path, query)) { Content = content };
         request.Headers.TryAddWithoutValidation("X-Vault-Request", "true");
         if (token is not null) request.Headers.TryAddWithoutValidation("X-Vault-Token", token.Reveal());
         if ((Settings.Namespace ?? space) is { Length: > 0 } named) request.Headers.TryAddWithoutValidation("X-Vault-Namespace", named);
+        foreach (var (name, value) in headers ?? []) request.Headers.TryAddWithoutValidation(name, value);
+
         // Not disposed: the body may still end after its answer has begun.
         var deadline = new CancellationTokenSource(Timeout.InfiniteTimeSpan, time);
         if (content is PassedBody body) body.Sent = () => deadline.CancelAfter(Settings.Timeout);
