@@ -7,12 +7,18 @@ namespace Broker.Tests.Issuing.Vault;
 
 /// <summary>
 /// Sends what a recording sent to a server that should answer alike, and holds the answer against the recorded one, field by
-/// field: status, headers, names, types and error texts. What is another's each time (tokens, ids, times) is carried over from
+/// field: status, headers, names, types, error texts, and the values that clients decide by. What is another's each time (tokens, ids, times) is carried over from
 /// one answer to the next request.
 /// </summary>
 internal sealed class RecordedExchange(HttpClient client)
 {
     private static readonly JsonSerializerOptions AsWritten = new() { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    /// <summary>Fields whose values are compared too: whatever a client does next depends on them, and they are no server's own.</summary>
+    private static readonly HashSet<string> Told = new(StringComparer.Ordinal)
+    {
+        "renewable", "lease_duration", "rotation_period", "token_type", "type", "orphan", "num_uses", "creation_ttl", "explicit_max_ttl", "display_name", "path", "creation_path", "initialized", "sealed", "standby",
+    };
 
     private readonly Dictionary<string, string> carried = new(StringComparer.Ordinal);
 
@@ -80,6 +86,9 @@ internal sealed class RecordedExchange(HttpClient client)
                 differences.AddRange(there.Where(field => !other.ContainsKey(field.Key)).Select(field => $"{path}.{field.Key} is missing"));
                 differences.AddRange(other.Where(field => !there.ContainsKey(field.Key)).Select(field => $"{path}.{field.Key} is more"));
                 foreach (var (name, value) in there.Where(field => other.ContainsKey(field.Key))) Compare($"{path}.{name}", value, other[name], differences);
+                break;
+            case JsonValue value when Told.Contains(path[(path.LastIndexOf('.') + 1)..]):
+                if (!JsonNode.DeepEquals(value, actual)) differences.Add($"{path} is {actual!.ToJsonString()} instead of {value.ToJsonString()}");
                 break;
             case JsonArray list when path is ".errors" or ".warnings":
                 if (!JsonNode.DeepEquals(list, actual)) differences.Add($"{path} is {actual!.ToJsonString()} instead of {list.ToJsonString()}");
