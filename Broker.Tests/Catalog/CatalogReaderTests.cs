@@ -188,6 +188,17 @@ public class CatalogReaderTests
         Configured.Read(("Roles:orders-api:Allow:0:Claims:https://example.com/group", "a"))
             .Catalog!.Roles["orders-api"].Allow[0].Claims["https://example.com/group"].ShouldBe(ClaimMatch.Exactly("a"));
 
+    // So no login's role, which Vault compares in any case, can mean two.
+    [Fact]
+    public void Roles_whose_names_differ_only_in_case_are_one()
+    {
+        var reading = Configured.Read(("Roles:Orders-API:HolderTtl", "00:07:00"));
+
+        reading.Errors.ShouldBeEmpty();
+        reading.Catalog!.Roles.Count.ShouldBe(2);
+        reading.Catalog.Roles.Values.Single(static role => role.Name.Equals("orders-api", StringComparison.OrdinalIgnoreCase)).HolderTtl.ShouldBe(TimeSpan.FromMinutes(7));
+    }
+
     [Fact]
     public void A_loopback_address_may_be_plain_http() =>
         Configured.Read(("Issuers:vault:Address", "http://127.0.0.1:8200"), ("Identity:Issuers:kubernetes:Authority", "http://localhost:8080"))
