@@ -50,6 +50,8 @@ local function room(share, who, least)
   local mine = part(share.name, who)
   local count, connections = total(share.name)
   local left = share.connections == 0 and math.huge or share.connections - (connections - size(mine))
+  -- Law L4: a limit that shrank, or others' parts beyond it, take nothing from a holder.
+  if mine then left = math.max(left, size(mine)) end
   if (mine or share.holders == 0 or count < share.holders) and left >= least then return left end
   local next_end = call('ZRANGE', part_ends, '0', '0', 'WITHSCORES')[2]
   return nil, { name = share.name, holders = count, connections = connections, next_end_in = math.max(0, num(next_end) - now) }

@@ -69,6 +69,78 @@ public sealed class CountsOfSharesTests : LedgerSequence
     }
 
     [Fact]
+    public async Task L4_A_holder_keeps_what_it_has_when_its_share_shrinks()
+    {
+        await SettledAsync();
+        foreach (var (pod, connections) in new[] { (1, 12), (2, 8) })
+        {
+            await TakeAsync(pod, connections, connections);
+            await SettleAsync(pod, connections);
+        }
+
+        Share[] ten = [new("caller:x", 0, 10)];
+        (await shares.TakeAsync(Id(1), 20, 12, 30 * Minute, ten, Cancellation)).ShouldBe((12, null), "it has them");
+        (await shares.TakeAsync(Id(2), 8, 1, 30 * Minute, ten, Cancellation)).ShouldBe((8, null));
+        (await shares.TakeAsync(Id(2), 9, 9, 30 * Minute, ten, Cancellation)).Full.ShouldNotBeNull("more than it has");
+        (await shares.TakeAsync(Id(3), 1, 1, 30 * Minute, ten, Cancellation)).Full.ShouldNotBeNull().Connections.ShouldBe(20);
+    }
+
+    [Fact]
+    public async Task L8_Who_asks_while_a_share_is_told_is_not_told_that_it_has_holders_to_release()
+    {
+        await using var world = new World();
+        world.Catalog.Current = world.Catalog.Current with { Identity = world.Catalog.Current.Identity with { Callers = new() { Connections = 20 } } };
+        var replica = await world.ReplicaAsync();
+        (await world.PassAsync(replica.AskAsync(World.Ask(1, 5)), Minute)).Grant.ShouldNotBeNull();
+        var later = await world.ReplicaAsync();
+
+        world.Flush();
+
+        var refusal = (await later.AskAsync(World.Ask(2, 5))).Refusal.ShouldNotBeNull();
+        (refusal.Code, refusal.RetryAfter > TimeSpan.Zero).ShouldBe((RefusalCode.LedgerUnavailable, true));
+        (await replica.AskAsync(World.Ask(1, 5))).Grant.ShouldNotBeNull("it holds them, and the replica remembers that");
+        (await world.PassAsync(later.AskAsync(World.Ask(2, 5, wait: 20 * Second)), Minute)).Refusal?.Code.ShouldBe(RefusalCode.LedgerUnavailable);
+        await world.PassAsync(10 * Second);
+        (await world.PassAsync(later.AskAsync(World.Ask(2, 5, wait: 20 * Second)), Minute)).Grant.ShouldNotBeNull();
+    }
+
+    [Theory]
+    [InlineData("~shares")]
+    [InlineData("~sessions")]
+    public async Task Replicas_that_are_gone_are_forgotten_and_one_that_has_nothing_to_say_is_not(string records)
+    {
+        var stopwatch = new FakeTimeProvider();
+        for (var replica = 0; replica < 50; replica++) await Keeping()();
+        var keep = Keeping();
+        await keep();
+        Clock.Now += DutyLedger.Settling;
+        var epoch = Records()["epoch"];
+        for (var passed = TimeSpan.Zero; passed < 25 * Hour; passed += 10 * Minute)
+        {
+            Clock.Now += 10 * Minute;
+            stopwatch.Advance(10 * Minute);
+            await keep();
+        }
+
+        Records().Keys.Count(field => field.StartsWith("voice:", StringComparison.Ordinal)).ShouldBe(1);
+        Records()["epoch"].ShouldBe(epoch, "it was there all the time, and is not taken for one that lost something");
+
+        IReadOnlyDictionary<string, string> Records() => Store.Copy().HashAt(LedgerKeys.Of(records)[0]);
+
+        Func<Task> Keeping()
+        {
+            if (records == "~shares")
+            {
+                var ledger = new ShareLedger(Store, stopwatch);
+                return () => ledger.KeepAsync(Cancellation).AsTask();
+            }
+
+            var sessions = new SessionLedger(Store, stopwatch);
+            return () => sessions.KeepAsync(Cancellation).AsTask();
+        }
+    }
+
+    [Fact]
     public async Task An_ask_does_not_look_through_all_that_is_remembered()
     {
         var stopwatch = new CountedStopwatch();
