@@ -15,7 +15,8 @@ internal sealed class RenewDuty(DutyTools tools, LeaseSuccessor successor, Broke
     protected override async Task<TimeSpan?> LookAsync(LeaseCall call, CancellationToken cancellation)
     {
         var lease = call.Lease;
-        if (lease.State != LeaseState.Active || !lease.Renewable) return null;
+        // A lease that can be renewed no more has this duty when an earlier renewal came late (renewed.lua): its end is told once more.
+        if (lease.State != LeaseState.Active || (!lease.Renewable && !IsToldItsEnd(call))) return null;
         try
         {
             if (await InFlightAsync(call, token => AskAsync(call, token), cancellation) is not { } term) return Jitter.Spread(Soon);
@@ -47,13 +48,17 @@ internal sealed class RenewDuty(DutyTools tools, LeaseSuccessor successor, Broke
 
     private static async Task<LeaseTerm> AskAsync(LeaseCall call, CancellationToken cancellation)
     {
-        // The end that its holders were promised stands, even if its maximum lifetime ends before (law L4).
+        // The end that its holders were promised stands, even if its maximum lifetime ends before, and whatever an earlier renewal that came late told the
+        // issuer (law L4).
         var left = call.Lease.ExpiresAt!.Value - call.Lease.ReadAt;
-        var increment = IncrementOf(call);
-        return increment > left
-            ? await call.Issuer.RenewAsync(call.IssuerLease, increment, call.Lease.ReadAt, cancellation)
-            : new LeaseTerm(left, Renewable: false);
+        var increment = call.Lease.Renewable ? IncrementOf(call) : left;
+        if (increment > left) return await call.Issuer.RenewAsync(call.IssuerLease, increment, call.Lease.ReadAt, cancellation);
+        if (left > TimeSpan.Zero && IsToldItsEnd(call)) await call.Issuer.RenewAsync(call.IssuerLease, left, call.Lease.ReadAt, cancellation);
+        return new LeaseTerm(left, Renewable: false);
     }
+
+    // The built-in issuer writes the end that it is told; Vault counts a renewal from the moment at which it comes.
+    private static bool IsToldItsEnd(LeaseCall call) => call.Role.VaultPath is null && call.Role.Static is null;
 
     // A built-in lease may be renewed up to its maximum lifetime; Vault enforces its own limit.
     private static TimeSpan IncrementOf(LeaseCall call)

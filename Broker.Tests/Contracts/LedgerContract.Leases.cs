@@ -122,6 +122,25 @@ public abstract partial class LedgerContract
     }
 
     [Fact]
+    public async Task L4_A_renewal_that_was_asked_for_earlier_takes_no_end_back()
+    {
+        await CountedAsync(100);
+        var order = await ActiveAsync();
+        var read = (await Ledger.Leases.LeaseAsync(database, order.Lease, Cancellation))!.ReadAt;
+        (await RenewedAsync(2 * Hour, read)).ShouldBeTrue();
+        (await RenewedAsync(2 * Hour, read - TimeSpan.FromMinutes(10))).ShouldBeFalse("it comes late");
+        (await ExpiresAsync()).ShouldBe(read + (2 * Hour));
+        var renew = (await Ledger.Duties.DutiesAsync(database, 10, Cancellation)).Single(duty => duty.Name == "renew:" + order.Lease);
+        (renew.DueAt - read).ShouldBeLessThan(TimeSpan.FromMinutes(1), "the issuer may have carried out the late one last: it is asked again");
+        (await RenewedAsync(Hour, read + TimeSpan.FromMilliseconds(1))).ShouldBeTrue();
+        (await ExpiresAsync()).ShouldBe(read + Hour + TimeSpan.FromMilliseconds(1), "what the issuer said last is so");
+
+        ValueTask<bool> RenewedAsync(TimeSpan duration, DateTimeOffset asked) => Ledger.Leases.RenewedAsync(database, order.Lease, duration, asked, true, Hour, 0.5, Cancellation);
+
+        async Task<DateTimeOffset?> ExpiresAsync() => (await Ledger.Leases.LeaseAsync(database, order.Lease, Cancellation))!.ExpiresAt;
+    }
+
+    [Fact]
     public async Task L3_A_lease_with_less_than_half_its_life_left_is_given_to_nobody_new()
     {
         await CountedAsync(100);

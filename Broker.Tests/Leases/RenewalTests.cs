@@ -46,6 +46,25 @@ public sealed class RenewalTests
     }
 
     [Fact]
+    public async Task L4_A_renewal_that_comes_late_is_followed_by_another_even_where_the_lease_is_renewable_no_more()
+    {
+        await using var world = new World();
+        var replica = await world.ReplicaAsync();
+        var grant = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
+        world.Issuer.MostRenewed = 50 * Minute;
+        world.Clock.Advance(25 * Minute);
+        var renewed = await world.LeaseAsync(lease => !lease.Renewable, Minute);
+        var asked = new List<TimeSpan>();
+        world.Issuer.OnRenew = asked.Add;
+
+        (await world.Ledger.Leases.RenewedAsync("orders", renewed.Id, 50 * Minute, renewed.ReadAt - (10 * Minute), true, 20 * Minute, 0.5, default)).ShouldBeFalse();
+        await world.PassAsync(() => asked.Count > 0, Minute);
+
+        asked.ShouldHaveSingleItem().ShouldBeInRange(renewed.ExpiresAt!.Value - renewed.ReadAt - Minute, renewed.ExpiresAt.Value - renewed.ReadAt, "to the end that was announced");
+        (await world.LeaseAsync(lease => lease.Id == grant.Lease.Id, Minute)).ExpiresAt.ShouldBe(renewed.ExpiresAt);
+    }
+
+    [Fact]
     public async Task L4_A_lease_that_its_issuer_lost_is_followed_at_the_next_renewal()
     {
         await using var world = new World();

@@ -600,12 +600,16 @@ internal sealed class DoubleIssuer(TimeProvider time) : IIssuer
     /// <summary>More than this no renewal gives; null: whatever is asked for.</summary>
     public TimeSpan? MostRenewed { get; set; }
 
+    /// <summary>Hears what each renewal asks for.</summary>
+    public Action<TimeSpan>? OnRenew { get; set; }
+
     /// <summary>Runs inside each renewal, before the lease has more time.</summary>
     public Func<CancellationToken, Task>? BeforeRenew { get; set; }
 
     public async Task<LeaseTerm> RenewAsync(IssuerLease lease, TimeSpan increment, DateTimeOffset now, CancellationToken cancellation)
     {
         if (BeforeRenew is { } before) await before(cancellation);
+        OnRenew?.Invoke(increment);
         return RenewFailure is { } failure ? throw failure
             : Users.ContainsKey(lease.Id) ? new(MostRenewed < increment ? MostRenewed.Value : increment, Renewable)
             : throw new IssuerException(IssuerFailure.LeaseUnknown, "lease not found");

@@ -2,7 +2,8 @@
 -- asked:   lease
 -- answers: forgotten | not_over
 -- Fields that only people and duties read.
-local LEASE_NOTES = { 'v', 'created', 'why', 'empty', 'ref', 'user', 'login', 'issued', 'renew', 'rotate', 'replaces', 'because', 'shut', 'linger', 'capped', 'capping' }
+local LEASE_NOTES = { 'v', 'created', 'why', 'empty', 'ref', 'user', 'login', 'issued', 'renew', 'rotate', 'replaces', 'because', 'shut', 'linger', 'capped', 'capping',
+  'renew_asked' }
 local l = lease(asked.lease)
 if not l then
   call('ZREM', order, asked.lease)
