@@ -19,14 +19,22 @@ public sealed class CapLedger(LedgerClient client)
     public async ValueTask<int?> LowerCapAsync(string database, string lease, string token, int cap, CancellationToken cancellation) =>
         await client.TakeAsync(Decision.LowerCap, database, new(lease, token, cap), cancellation) is LowerCapAnswer.Lowered lowered ? lowered.Cap : null;
 
-    /// <summary>Gives the right back, and records what the database was told.</summary>
+    /// <summary>
+    /// Gives the right back, and records what the database was told. False: the right was over, and another had taken it; what the database was told last is
+    /// not known, and it counts as having no cap. Null: the lease is over.
+    /// </summary>
     /// <param name="database">The database.</param>
     /// <param name="lease">The lease.</param>
     /// <param name="token">As taken.</param>
     /// <param name="told">Null: nothing; -1: that there is no cap any more.</param>
     /// <param name="cancellation">Ends the wait.</param>
-    public async ValueTask CappedAsync(string database, string lease, string token, int? told, CancellationToken cancellation) =>
-        await client.TakeAsync(Decision.Capped, database, new(lease, token, told), cancellation);
+    public async ValueTask<bool?> CappedAsync(string database, string lease, string token, int? told, CancellationToken cancellation) =>
+        await client.TakeAsync(Decision.Capped, database, new(lease, token, told), cancellation) switch
+        {
+            CappedAnswer.Ok => true,
+            CappedAnswer.Lost => false,
+            _ => null,
+        };
 }
 
 /// <summary>Whether a replica may change what the database itself lets a lease's user open.</summary>

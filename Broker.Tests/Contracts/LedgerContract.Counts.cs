@@ -74,15 +74,20 @@ public abstract partial class LedgerContract
         (await Ledger.Caps.LowerCapAsync(database, order.Lease, "a", 2, Cancellation)).ShouldBe(5);
         (await Ledger.Caps.LowerCapAsync(database, order.Lease, "a", 7, Cancellation)).ShouldBe(7);
         (await ClaimAsync(Claim(1, 4))).ShouldBeOfType<ClaimAnswer.Granted>().CapLeaves.ShouldBe(2);
-        await Ledger.Caps.CappedAsync(database, order.Lease, "b", 9, Cancellation);
-        (await CapAsync()).Cap.ShouldBe(7, "b has no right to say so");
+        (await Ledger.Caps.CappedAsync(database, order.Lease, "b", null, Cancellation)).ShouldBe(false, "b has no right to say anything");
+        (await CapAsync()).Cap.ShouldBe(7);
         (await CapAsync()).CappedAt.ShouldBeNull();
-        await Ledger.Caps.CappedAsync(database, order.Lease, "a", 6, Cancellation);
+        (await Ledger.Caps.CappedAsync(database, order.Lease, "a", 6, Cancellation)).ShouldBe(true);
         (await CapAsync()).Cap.ShouldBe(6);
         (await CapAsync()).CappedAt.ShouldNotBeNull();
         (await TakeAsync("b")).ShouldBe(new CapTurn.Taken(5, 6, true, "user-" + order.Lease, 5, 0, false, false));
         await Ledger.Caps.CappedAsync(database, order.Lease, "b", null, Cancellation);
         (await CapAsync()).Cap.ShouldBe(6, "the database was told nothing");
+        (await TakeAsync("c")).ShouldBeOfType<CapTurn.Taken>();
+        (await Ledger.Caps.CappedAsync(database, order.Lease, "a", 9, Cancellation)).ShouldBe(false, "a told the database when its turn was over");
+        (await CapAsync()).Cap.ShouldBeNull("nobody knows what it was told last");
+        (await Ledger.Caps.CappedAsync(database, order.Lease, "c", 8, Cancellation)).ShouldBe(false, "what c told it may have come before that");
+        (await CapAsync()).Cap.ShouldBeNull();
         (await TakeAsync("c")).ShouldBeOfType<CapTurn.Taken>();
         await Ledger.Caps.CappedAsync(database, order.Lease, "c", -1, Cancellation);
         (await CapAsync()).Cap.ShouldBeNull();
@@ -90,6 +95,7 @@ public abstract partial class LedgerContract
         (await TakeAsync("d")).ShouldBeOfType<CapTurn.Taken>();
         await MoveAsync(order.Lease, LeaseState.Revoking);
         (await TakeAsync("d")).ShouldBeOfType<CapTurn.Gone>();
+        (await Ledger.Caps.CappedAsync(database, order.Lease, "d", 9, Cancellation)).ShouldBeNull("it is over");
 
         ValueTask<CapTurn> TakeAsync(string token) => Ledger.Caps.TakeCapAsync(database, order.Lease, token, TimeSpan.FromMinutes(1), Cancellation);
 

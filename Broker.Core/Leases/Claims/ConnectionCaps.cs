@@ -230,8 +230,10 @@ internal sealed class ConnectionCaps(SharedLedger ledger, LeaseLogins logins, Da
                         throw;
                     }
 
-                    await ledger.Caps.CappedAsync(database.Name, lease, token, told, CancellationToken.None);
-                    return true;
+                    // The turn was over: nobody knows what the database was told last, so it is told anew.
+                    if (await ledger.Caps.CappedAsync(database.Name, lease, token, told, CancellationToken.None) is not { } inTime) return false;
+                    if (inTime) return true;
+                    break;
                 default:
                     await Task.Delay(AskAgainAfter, time, cancellation);
                     break;

@@ -1,6 +1,7 @@
 using Broker.Core.Catalog;
 using Broker.Core.Databases;
 using Broker.Core.Leases;
+using Broker.Core.Ledger;
 using Broker.Core.Model;
 using Broker.Core.Operators;
 using Shouldly;
@@ -106,6 +107,26 @@ public sealed class CountsOfCapsTests
                 await world.PassAsync(TimeSpan.FromSeconds(1));
             }
         }
+    }
+
+    [Fact]
+    public async Task L2_A_cap_that_was_told_after_its_turn_is_told_anew()
+    {
+        await using var world = new World(database: Enforced, capacity: 1000);
+        var replica = await world.ReplicaAsync();
+        var grants = await world.PassAsync(Task.WhenAll(Enumerable.Range(0, 4).Select(pod => replica.AskAsync(World.Ask(pod, 5)))), Minute);
+        await CappedAtAsync(world, 20);
+        var lease = grants[0].Grant!.Lease.Id;
+
+        // Another replica takes its turn and stands still, longer than its turn.
+        (await world.Ledger.Caps.TakeCapAsync("orders", lease, "late", TimeSpan.FromSeconds(12), default)).ShouldBeOfType<CapTurn.Taken>();
+        await world.PassAsync(TimeSpan.FromSeconds(13));
+        (await world.PassAsync(replica.AskAsync(World.Ask(9, 5)), Minute)).Grant.ShouldNotBeNull();
+        await CappedAtAsync(world, 25);
+        await world.Engine.CapUserAsync(Enforced, grants[0].Grant!.Credentials.Login.Username, 20, default);
+        await world.Ledger.Caps.CappedAsync("orders", lease, "late", 20, default);
+
+        await world.PassAsync(() => CapOf(world) >= 25, Minute);
     }
 
     // The last that the database was told; null: no cap.
