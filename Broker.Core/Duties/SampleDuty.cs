@@ -20,7 +20,7 @@ namespace Broker.Core.Duties;
 /// </summary>
 internal sealed class SampleDuty(
     SharedLedger ledger, BudgetSampler sampler, DatabaseEngines engines, Servers servers, ConnectionCaps caps, Ceilings ceilings, RolePauses pauses, PoolerStates poolers, HistoryLedger history,
-    ILogger<SampleDuty> log) : IDuty
+    TimeProvider time, ILogger<SampleDuty> log) : IDuty
 {
     private readonly ConcurrentDictionary<string, bool> broken = new(StringComparer.Ordinal);
     private static readonly TimeSpan LongestRetry = TimeSpan.FromSeconds(5);
@@ -56,6 +56,7 @@ internal sealed class SampleDuty(
         SilentReply silent = null!;
         var beside = await Guarantees.BesideAsync(servers, call.Catalog, database, cancellation);
         var pooledBeside = await Guarantees.PoolersBesideAsync(servers, call.Catalog, database, cancellation);
+        var began = Moment.Now(time);
         var (count, sample) = await sampler.CountAsync(
             await ceilings.InForceAsync(database, cancellation),
             async () =>
@@ -66,6 +67,8 @@ internal sealed class SampleDuty(
                 return (granted, await OthersAsync(call.Catalog, database, live, cancellation));
             },
             cancellation);
+        // The ledger knows when the granted connections were read, and not how long before that the database was asked.
+        if (began.Age(time) > database.Budget.StaleAfter) throw new DutyException($"Counting took longer than a count is valid ({nameof(BudgetSettings.StaleAfter)}).");
         if (!await servers.NoticeAsync(database, sample.Server, cancellation)) return TimeSpan.Zero;
         var uses = UsesOf([.. call.Catalog.Roles.Values.Where(role => role.Database == database.Name).Select(role => role.Name)], live, count, sample);
         var stillOpen = SilentHolders.Of(sample, silent.Holders, live.ToDictionary(lease => lease.Id, lease => lease.Username, StringComparer.Ordinal), granted);

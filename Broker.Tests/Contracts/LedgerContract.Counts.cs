@@ -22,6 +22,23 @@ public abstract partial class LedgerContract
     });
 
     [Fact]
+    public async Task L2_A_count_is_as_old_as_what_it_counted()
+    {
+        await CountedAsync(10);
+        var known = await BudgetAsync();
+        await SampleAsync(30, known.Now - TimeSpan.FromMinutes(6));
+        (await BudgetAsync()).Capacity.ShouldBe(10, "it says what was so before it would be stale");
+        await SampleAsync(30, known.SampledAt!.Value - TimeSpan.FromMilliseconds(1));
+        (await BudgetAsync()).Capacity.ShouldBe(10, "a later one is known");
+        await SampleAsync(30, known.Now);
+        var counted = await BudgetAsync();
+        (counted.Capacity, counted.SampledAt).ShouldBe((30, known.Now));
+
+        async Task SampleAsync(int capacity, DateTimeOffset at) =>
+            await Ledger.Budgets.SampleAsync(database, capacity, 200, 3, capacity, 0, TimeSpan.FromMinutes(5), Cancellation, grantedAt: at);
+    }
+
+    [Fact]
     public async Task L2_What_a_holder_had_that_ended_without_a_word_is_not_granted_again_before_a_count_that_began_later()
     {
         await CountedAsync(10);

@@ -13,6 +13,9 @@
 --   poolers: database, size: number
 -- answers: pool?: number
 local since, missed = asked.granted_at or now + 1, 0
+-- The database was asked before the granted connections were read. A count that stood still on its way, or that a later one has overtaken, says nothing.
+local taken_at = asked.granted_at or now
+if now - taken_at > asked.stale_after or taken_at < num(call('HGET', budget, 'sampled')) then return answer{ pool = nil } end
 local kept = {}
 for _, h in ipairs(asked.silent) do kept[h.holder] = h.connections end
 local known = call('HGETALL', silent)
@@ -23,7 +26,7 @@ for i = 1, #known, 2 do
   else call('HDEL', silent, known[i]) end
 end
 call('HSET', budget, 'capacity', int(asked.capacity), 'limit', int(asked.limit), 'superusers', int(asked.reserved_for_superusers), 'ceiling', int(asked.ceiling),
-  'foreign', int(asked.foreign), 'stale', int(asked.stale_after), 'sampled', int(now), 'limbo', int(missed + asked.still_open))
+  'foreign', int(asked.foreign), 'stale', int(asked.stale_after), 'sampled', int(taken_at), 'limbo', int(missed + asked.still_open))
 local terms, surges = {}, {}
 for i, party in ipairs(asked.parties) do
   terms[i] = party.name .. '|' .. int(party.weight) .. '|' .. int(party.guaranteed) .. '|' .. int(party.priority)

@@ -20,6 +20,27 @@ public sealed class CountsOnAClockThatFellBackTests : LedgerSequence
     }
 
     [Fact]
+    public async Task L2_A_count_that_stood_still_on_its_way_is_not_fresh_when_it_arrives()
+    {
+        await using var world = new World(capacity: 10);
+        var replica = await world.ReplicaAsync();
+        (await world.PassAsync(replica.AskAsync(World.Ask(0, 1)), Minute)).Grant.ShouldNotBeNull();
+        var (hold, held) = (new TaskCompletionSource(), 0);
+        replica.Link.OnTheWayBack = decision => decision.Name == "silent" && held++ == 0 ? hold.Task : Task.CompletedTask;
+        await world.PassAsync(() => held == 1, Minute);
+        world.Engine.Capacity = 5;
+        await world.PassAsync(Minute);
+        (await BudgetAsync()).Capacity.ShouldBe(5, "it was counted again since");
+
+        hold.SetResult();
+        await world.IdleAsync();
+
+        (await BudgetAsync()).Capacity.ShouldBe(5, "what was counted a minute ago is no more");
+
+        async Task<BudgetRecord> BudgetAsync() => await world.Ledger.Budgets.BudgetAsync(Database, [], default);
+    }
+
+    [Fact]
     public async Task L4_Holders_end_when_they_were_told()
     {
         await CountAsync(10);
