@@ -20,6 +20,7 @@ internal sealed class RevokeDuty(DutyTools tools, DatabaseEngines engines, Broke
     /// <summary>The separator in a lease's reason: before it comes why the lease is over, after it what is still to be done.</summary>
     private const string Still = " - still to be done: ";
     private const string OnItsWay = $"{Still}its user is dropped, and later dropped again: the statement that creates it may still be on its way";
+    private const string PasswordOnItsWay = $"{Still}its user has no turn yet: the statement that changes its password may still be on its way";
     private static readonly TimeSpan LongestWay = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan BetweenTries = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan AfterFailing = TimeSpan.FromMinutes(30);
@@ -44,10 +45,11 @@ internal sealed class RevokeDuty(DutyTools tools, DatabaseEngines engines, Broke
                 return Jitter.Spread(SessionsAgain);
             }
 
-            // The answer to the statement that creates its user was lost: a server that hung may still execute it after this (law L5).
-            if (lease is { IssuerId.Length: 0, Username.Length: > 0 } && call.Role.Static is null && !lease.Reason.EndsWith(OnItsWay, StringComparison.Ordinal))
+            // The answer to the statement that creates its user, or changes its password, was lost: a server that hung may still execute it after this (laws L4, L5).
+            var onItsWay = call.Role.Static is null ? OnItsWay : PasswordOnItsWay;
+            if (lease is { IssuerId.Length: 0, Username.Length: > 0 } && !lease.Reason.EndsWith(onItsWay, StringComparison.Ordinal))
             {
-                await Ledger.Leases.MoveAsync(lease.Database, lease.Id, LeaseState.Revoking, WhyOver(lease) + OnItsWay, cancellation);
+                await Ledger.Leases.MoveAsync(lease.Database, lease.Id, LeaseState.Revoking, WhyOver(lease) + onItsWay, cancellation);
                 return LongestWay;
             }
 

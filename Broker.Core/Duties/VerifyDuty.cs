@@ -24,7 +24,8 @@ internal sealed class VerifyDuty(
         if (lease.State is not (LeaseState.Active or LeaseState.Retiring) || lease.SealedLogin.Length == 0) return null;
 
         // A lease that was restored after the ledger had lost it is tried once in any case: until then nobody new gets it.
-        if (call.Role.VerifyEvery == TimeSpan.Zero && lease.VerifiedAt is not null) return null;
+        // So is that of a static user, whose password another attempt may have changed.
+        if (call.Role.VerifyEvery == TimeSpan.Zero && lease.VerifiedAt is not null && call.Role.Static is null) return null;
 
         // Nobody holds it, and the database may sleep: it is tried when the next claim comes.
         if (lease.Holders == 0 && lease.VerifiedAt is not null && !call.Role.KeepReady && await Ledger.Leases.LapseAsync(lease.Database, lease.Id, cancellation)) return null;

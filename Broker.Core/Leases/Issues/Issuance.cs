@@ -24,6 +24,9 @@ internal sealed class Issuance(
     private static readonly TimeSpan BeatEvery = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan ShortestPause = TimeSpan.FromMilliseconds(20);
 
+    // Well within the time for which an attempt belongs to its replica.
+    private static readonly TimeSpan PromptlyToldIn = TimeSpan.FromSeconds(1);
+
     private readonly ConcurrentDictionary<Task, string> underWay = new();
 
     /// <summary>Starts issuing; the ledger wakes the lease's waiters when it is ready or has failed.</summary>
@@ -161,6 +164,7 @@ internal sealed class Issuance(
         {
             log.IssueOvertaken(attempt.Lease, attempt.Role.Name);
             await DropAsync();
+            if (attempt.Role.Static is not null) await TryAtOnceAsync(attempt, issued.Login.Username);
             return "superseded";
         }
 
@@ -206,6 +210,16 @@ internal sealed class Issuance(
             : name;
     }
 
+    // A static user's password was changed too late: where another lease gives it out, that one's login may work no more, which its own duty notices.
+    private async Task TryAtOnceAsync(Attempt attempt, string username)
+    {
+        foreach (var lease in await ledger.Leases.LiveAsync(attempt.Database.Name, CancellationToken.None))
+        {
+            if (lease.Id != attempt.Lease && lease.Username == username && lease.State is LeaseState.Active or LeaseState.Retiring)
+                await ledger.Duties.HurryAsync(attempt.Database.Name, DutyKinds.Verify, lease.Id, CancellationToken.None);
+        }
+    }
+
     private async Task RevokeAsync(Attempt attempt, string id)
     {
         try
@@ -226,9 +240,17 @@ internal sealed class Issuance(
         if (startsIn > TimeSpan.Zero) await Task.Delay(startsIn, time, cancellation);
         while (true)
         {
+            var asked = Moment.Now(time);
             var answer = await ledger.Issues.BeginAsync(
                 attempt.Database.Name, attempt.Lease, attempt.Fence, username, attempt.Database.Issuing, cancellation);
-            if (answer is BeginAnswer.Go go) return go.Now;
+            if (answer is BeginAnswer.Go go)
+            {
+                // An answer that was long on its way, or a replica that stood still, may find that another's attempt has begun.
+                return asked.Age(time) < PromptlyToldIn || await ledger.Issues.BeatAsync(attempt.Database.Name, attempt.Lease, attempt.Fence, cancellation)
+                    ? go.Now
+                    : default(DateTimeOffset?);
+            }
+
             if (answer is not BeginAnswer.NotYet later) return null;
             await Task.Delay(later.Wait > ShortestPause ? later.Wait : ShortestPause, time, cancellation);
         }

@@ -44,8 +44,8 @@ internal sealed class StaticTurn(SharedLedger ledger, DatabaseEngines engines)
     {
         LeaseState.Issuing or LeaseState.Active or LeaseState.Unknown => true,
         LeaseState.Retiring => lease.ExpiresAt > lease.ReadAt,
-        // An operator's order: the user is being shut out.
-        LeaseState.Revoking or LeaseState.RevokeFailed => lease.Shut,
+        // An operator's order: the user is being shut out. Or the answer of its attempt was lost, whose statement may still change the password.
+        LeaseState.Revoking or LeaseState.RevokeFailed => lease.Shut || lease.IssuerId.Length == 0,
         _ => false,
     };
 
