@@ -85,7 +85,7 @@ internal sealed class ReapDuty(DutyTools tools, WaitingSettings waiting, ILogger
         }
 
         // In this order, so that a lease issued after the listing is not mistaken for a lost one.
-        var leases = await Ledger.Leases.LeasesAsync(call.Database.Name, int.MaxValue, cancellation);
+        var leases = await Ledger.Leases.AllAsync(call.Database.Name, cancellation);
         if (leases.Any(lease => lease.Role == call.Role.Name && lease is { State: LeaseState.Issuing, Begun: true })) return null;
         var known = leases.Select(lease => lease.IssuerId).ToHashSet(StringComparer.Ordinal);
         var found = 0;

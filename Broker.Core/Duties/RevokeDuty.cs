@@ -144,7 +144,7 @@ internal sealed class RevokeDuty(DutyTools tools, DatabaseEngines engines, Broke
 
     // A static role's user comes back in another lease, which the end of this one does not affect.
     private async Task<bool> IsAnothersAsync(LeaseCall call, CancellationToken cancellation) => call.Role.Static is not null
-        && (await Ledger.Leases.LiveAsync(call.Lease.Database, cancellation)).Any(other =>
+        && (await Ledger.Leases.AllAsync(call.Lease.Database, cancellation)).Any(other =>
             other.Id != call.Lease.Id && other.Role == call.Lease.Role && other.Username == call.Lease.Username && other.State is LeaseState.Issuing or LeaseState.Active);
 
     private static string WhyOver(LeaseRecord lease) =>

@@ -39,6 +39,7 @@ internal sealed class Leftovers(SharedLedger ledger, DatabaseEngines engines, IL
     /// out: they are not leftovers.
     /// </summary>
     /// <exception cref="DatabaseException">The database did not answer.</exception>
+    /// <exception cref="LedgerException">The ledger did not answer, or does not know all leases yet.</exception>
     public async Task<IReadOnlyDictionary<string, string>> LookAsync(CatalogSnapshot catalog, Database database, CancellationToken cancellation)
     {
         var engine = engines[database.Engine];
@@ -56,7 +57,7 @@ internal sealed class Leftovers(SharedLedger ledger, DatabaseEngines engines, IL
             }
         }
 
-        var leases = await ledger.Leases.LeasesAsync(database.Name, int.MaxValue, cancellation);
+        var leases = await ledger.Leases.AllAsync(database.Name, cancellation);
         var known = leases.Where(lease => lease.State is not (LeaseState.Revoked or LeaseState.Failed)).Select(lease => lease.Username).ToHashSet(StringComparer.Ordinal);
 
         // A Vault that is being asked chooses the name itself: until it has answered, its user would look like a leftover.

@@ -41,6 +41,17 @@ public sealed class LeaseLedger(LedgerClient client)
     public ValueTask<IReadOnlyList<LeaseRecord>> LiveAsync(string database, CancellationToken cancellation) =>
         ReadAllAsync(database, int.MaxValue, over: false, cancellation);
 
+    /// <summary>All leases, for whoever concludes something from there being no others.</summary>
+    /// <exception cref="LedgerException">The ledger does not answer, or replicas still tell it which leases it lost.</exception>
+    public async ValueTask<IReadOnlyList<LeaseRecord>> AllAsync(string database, CancellationToken cancellation)
+    {
+        var leases = await LeasesAsync(database, int.MaxValue, cancellation);
+        // Asked afterwards: by then a ledger that lost something before they were read knows it.
+        return (await client.TakeAsync(Decision.Budget, database, new([]), cancellation)).SettlesIn == TimeSpan.Zero
+            ? leases
+            : throw new LedgerException($"The ledger of database '{database}' lost something, and is being told what: it may not know all leases. Try again in some seconds.");
+    }
+
     /// <summary>One lease; null when the ledger does not know it.</summary>
     public async ValueTask<LeaseRecord?> LeaseAsync(string database, string lease, CancellationToken cancellation) =>
         (await ReadAsync(database, [lease], cancellation)).SingleOrDefault();

@@ -94,7 +94,7 @@ internal sealed class LeftoverDesk(ICatalog catalog, SharedLedger ledger, Issuer
         try
         {
             var listed = await issuers[current.Issuers[role.Issuer]].ListAsync(role, database, cancellation);
-            var known = (await ledger.Leases.LeasesAsync(database.Name, int.MaxValue, cancellation)).Select(lease => lease.IssuerId).ToHashSet(StringComparer.Ordinal);
+            var known = (await ledger.Leases.AllAsync(database.Name, cancellation)).Select(lease => lease.IssuerId).ToHashSet(StringComparer.Ordinal);
             var strangers = listed.Count(id => !known.Contains(id));
             return strangers == 0 ? null : string.Create(CultureInfo.InvariantCulture, $"Vault has {strangers} leases of '{path}' that this broker did not request");
         }

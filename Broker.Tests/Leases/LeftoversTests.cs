@@ -121,6 +121,25 @@ public sealed class LeftoversTests
         world.Engine.Found.Count.ShouldBe(1);
     }
 
+    [Fact]
+    public async Task L4_Nobody_drops_a_leftover_while_replicas_tell()
+    {
+        await using var world = new World();
+        world.Issuer.Names = "b-orders-api-";
+        var replica = await world.ReplicaAsync();
+        var copy = world.Store.Copy();
+        var user = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!.Credentials.Login.Username;
+        world.Engine.Found[user] = new(user, null, 1);
+
+        world.Store.PutBack(copy);
+        (await replica.Leftovers.DropAsync(World.Ask(0).Caller, "orders", user, "a mistake", World.From, default)).ShouldNotBeNull().Code.ShouldBe(RefusalCode.LedgerUnavailable);
+
+        world.Engine.Found.ShouldContainKey(user, "pod 0 holds it");
+        world.Engine.ShutOut.ShouldBeEmpty();
+        await world.PassAsync(TimeSpan.FromSeconds(10));
+        (await replica.Leftovers.DropAsync(World.Ask(0).Caller, "orders", user, "a mistake", World.From, default)).ShouldNotBeNull().Code.ShouldBe(RefusalCode.LeaseUnknown, "a lease knows it");
+    }
+
     [Theory]
     [InlineData("postgres")]
     [InlineData("b-orders-api-x")]

@@ -73,6 +73,100 @@ public sealed class LostAnswersTests
     }
 
     [Fact]
+    public async Task L4_A_static_user_whose_password_a_lost_attempt_may_still_set_has_no_turn_for_a_while()
+    {
+        await using var world = new World(World.OrdersApi with { Static = new(["u" + new string('a', 16), "u" + new string('b', 16)], Rotation.Every(TimeSpan.FromHours(1))), KeepReady = true });
+        var replica = await world.ReplicaAsync();
+        var first = await world.LeaseAsync(lease => lease.State == LeaseState.Active, Minute);
+        world.Issuer.AfterIssue = new(IssuerFailure.AnswerLost, "the connection broke");
+        (await replica.Leases.RotateAsync(World.Ask(0).Caller, "orders-api", "a test", World.From, default)).ShouldBeNull();
+        var lost = await world.LeaseAsync(lease => lease.Id != first.Id && lease.State == LeaseState.Revoking, Minute);
+        lost.Username.ShouldNotBe(first.Username);
+        var asked = world.Issuer.Asked.Last();
+        world.Issuer.AfterIssue = null;
+
+        var next = await world.LeaseAsync(lease => lease.State == LeaseState.Active && lease.Username == lost.Username, 3 * Minute);
+        (world.Issuer.Asked.Last() - asked).ShouldBeGreaterThanOrEqualTo(TimeSpan.FromSeconds(30), "the lost attempt's statement may still be on its way, and would change the password of this one");
+        next.Id.ShouldNotBe(lost.Id);
+    }
+
+    [Fact]
+    public async Task L4_A_static_users_login_is_tried_at_once_when_an_attempt_that_was_overtaken_changed_its_password()
+    {
+        await using var world = new World(World.OrdersApi with { Static = new(["u" + new string('a', 16), "u" + new string('b', 16)], Rotation.Every(TimeSpan.FromHours(1))), KeepReady = true });
+        var (late, other) = (await world.ReplicaAsync(), await world.ReplicaAsync());
+        var first = await world.LeaseAsync(lease => lease.State == LeaseState.Active, Minute);
+        var hold = new TaskCompletionSource();
+        world.Issuer.After = () => hold.Task;
+        (await late.Leases.RotateAsync(World.Ask(0).Caller, "orders-api", "a test", World.From, default)).ShouldBeNull();
+        await world.PassAsync(() => world.Issuer.Made == 2, Minute);
+        late.Link.Cut();
+        world.Issuer.After = null;
+        for (var times = 0; times < 60 && !(await world.LeasesAsync()).Any(lease => lease.State == LeaseState.Active && lease.Username != first.Username); times++)
+        {
+            await other.Leases.RotateAsync(World.Ask(0).Caller, "orders-api", "a test", World.From, default);
+            await world.PassAsync(TimeSpan.FromSeconds(3));
+        }
+
+        var next = await world.LeaseAsync(lease => lease.State == LeaseState.Active && lease.Username != first.Username, Minute);
+        var failed = Failed();
+        world.Engine.RefusedUser = next.Username;
+        late.Link.Mend();
+        hold.SetResult();
+        await world.PassAsync(() => Failed() > failed, TimeSpan.FromSeconds(5));
+
+        long Failed() => late.Counted("broker.verifications", "failed") + other.Counted("broker.verifications", "failed");
+    }
+
+    [Fact]
+    public async Task L1_An_attempt_that_hears_late_that_its_moment_has_come_asks_the_issuer_no_more()
+    {
+        await using var world = new World();
+        var (late, other) = (await world.ReplicaAsync(), await world.ReplicaAsync());
+        var hold = new TaskCompletionSource();
+        late.Link.OnTheWayBack = decision =>
+        {
+            if (decision.Name != "begin") return Task.CompletedTask;
+            late.Link.Cut();
+            return hold.Task;
+        };
+        var asking = late.AskAsync(World.Ask(0));
+        await world.PassAsync(() => late.Link.IsCut, Minute);
+        (await world.PassAsync(other.AskAsync(World.Ask(1, wait: TimeSpan.FromSeconds(30))), Minute)).Grant.ShouldNotBeNull();
+
+        late.Link.Mend();
+        hold.SetResult();
+        await world.PassAsync(asking, Minute);
+        await world.PassAsync(TimeSpan.FromSeconds(5));
+        world.Issuer.Made.ShouldBe(1, "the moment was another's when it heard of its own");
+    }
+
+    [Fact]
+    public async Task L4_Who_looks_for_what_a_lost_answer_made_takes_no_user_for_it_while_replicas_tell_what_the_ledger_lost()
+    {
+        await using var world = new World(Exclusive with { Sharing = SharingScope.Holder });
+        world.Issuer.ChoosesNames = true;
+        var replica = await world.ReplicaAsync();
+        world.Issuer.AfterIssue = new(IssuerFailure.AnswerLost, "the connection broke");
+        (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Refusal!.Code.ShouldBe(RefusalCode.IssuerUnavailable);
+        world.Issuer.AfterIssue = null;
+        var copy = world.Store.Copy();
+        await world.PassAsync(TimeSpan.FromSeconds(1));
+        var grant = (await world.PassAsync(replica.AskAsync(World.Ask(1, wait: TimeSpan.FromSeconds(30))), Minute)).Grant!;
+        world.Issuer.OnList = () =>
+        {
+            if (copy is { } before) world.Store.PutBack(before);
+            copy = null;
+        };
+
+        await world.PassAsync(() => copy is null, 5 * Minute);
+        await world.PassAsync(Minute);
+        world.Issuer.Users.Keys.ShouldContain(grant.Credentials.Login.Username, "it is held, and the ledger was about to be told so");
+        await world.PassAsync(() => world.Issuer.Users.Count == 1, 5 * Minute);
+        world.Issuer.Users.Keys.ShouldHaveSingleItem().ShouldBe(grant.Credentials.Login.Username);
+    }
+
+    [Fact]
     public async Task L5_What_is_made_after_it_was_dropped_because_its_statement_was_on_its_way_is_dropped_once_more()
     {
         await using var world = new World();

@@ -625,11 +625,17 @@ internal sealed class DoubleIssuer(TimeProvider time) : IIssuer
     public Task<LeaseTerm?> LookUpAsync(IssuerLease lease, DateTimeOffset now, CancellationToken cancellation) =>
         Task.FromResult(Users.TryGetValue(lease.Id, out var issued) ? new LeaseTerm(Life, Renewable, IssuedAt: issued) : null);
 
+    /// <summary>Runs inside each listing.</summary>
+    public Action? OnList { get; set; }
+
     /// <summary>As of a Vault that does not let the broker list.</summary>
     public IssuerException? ListFailure { get; set; }
 
-    public Task<IReadOnlyList<string>> ListAsync(Role role, Database database, CancellationToken cancellation) =>
-        ListFailure is { } failure ? throw failure : Task.FromResult<IReadOnlyList<string>>([.. Users.Keys]);
+    public Task<IReadOnlyList<string>> ListAsync(Role role, Database database, CancellationToken cancellation)
+    {
+        OnList?.Invoke();
+        return ListFailure is { } failure ? throw failure : Task.FromResult<IReadOnlyList<string>>([.. Users.Keys]);
+    }
 
     /// <summary>What the names that it proposes begin with; sixteen letters follow.</summary>
     public string Names { get; set; } = "u";

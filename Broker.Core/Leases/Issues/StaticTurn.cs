@@ -28,7 +28,7 @@ internal sealed class StaticTurn(SharedLedger ledger, DatabaseEngines engines)
     /// <summary>The user, or why neither is possible now.</summary>
     public async Task<(string? Username, string WhyNot)> NextAsync(Role role, Database database, StaticUsers users, string ownLease, CancellationToken cancellation)
     {
-        var leases = (await ledger.Leases.LeasesAsync(database.Name, int.MaxValue, cancellation)).Where(lease => lease.Role == role.Name && lease.Id != ownLease && lease.Username.Length > 0).ToList();
+        var leases = (await ledger.Leases.AllAsync(database.Name, cancellation)).Where(lease => lease.Role == role.Name && lease.Id != ownLease && lease.Username.Length > 0).ToList();
         var free = users.Usernames.Where(user => !leases.Exists(lease => lease.Username == user && IsInUse(lease))).ToList();
         if (free.Count == 2) return (await LeastUsedAsync(database, users, leases, cancellation), "");
         if (free.Count == 1) return (free[0], "");
