@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Globalization;
 using Broker.Core.Model;
 
 namespace Broker.Core.Ledger;
@@ -42,11 +43,14 @@ public sealed class ShareLedger(ILedgerStore store, TimeProvider? time = null)
     /// <param name="shares">The shares.</param>
     /// <param name="cancellation">Ends the wait.</param>
     /// <returns>The connections it may have, or the share that has no room.</returns>
+    /// <exception cref="LedgerException">The store does not answer, or what it lost is being told: what the holder may have is not known.</exception>
     public async ValueTask<(int Connections, ShareFull? Full)> TakeAsync(
         string holder, int want, int least, TimeSpan lifetime, IReadOnlyList<Share> shares, CancellationToken cancellation)
     {
         var answer = await client.TakeAsync(Decision.TakeShare, Shares, new(holder, want, least, lifetime, client.Settling, shares), cancellation);
-        if (await TellAsync(cancellation) && answer is TakeShareAnswer.Full) answer = await client.TakeAsync(Decision.TakeShare, Shares, new(holder, want, least, lifetime, client.Settling, shares), cancellation);
+        if (await TellAsync(cancellation) && answer is not TakeShareAnswer.Taken) answer = await client.TakeAsync(Decision.TakeShare, Shares, new(holder, want, least, lifetime, client.Settling, shares), cancellation);
+        if (answer is TakeShareAnswer.Settling later)
+            throw new LedgerException(string.Create(CultureInfo.InvariantCulture, $"It is told which parts of shares it lost, for {later.SettlesIn.TotalSeconds:0.0} s: until then nobody new gets one."));
         if (answer is TakeShareAnswer.Full full) return (0, new(full.Name, full.Holders, full.Connections, full.NextEndIn));
         var taken = ((TakeShareAnswer.Taken)answer).Connections;
         // Looking through all of them costs more than an ask.
@@ -130,6 +134,9 @@ internal abstract record TakeShareAnswer
 
     /// <summary>Nothing: this share has no room.</summary>
     public sealed record Full(string Name, int Holders, int Connections, TimeSpan NextEndIn) : TakeShareAnswer;
+
+    /// <summary>Nothing yet: replicas tell which parts the ledger lost.</summary>
+    public sealed record Settling(TimeSpan SettlesIn) : TakeShareAnswer;
 }
 
 /// <summary>An ask that is over.</summary>

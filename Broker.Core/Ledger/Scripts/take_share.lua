@@ -1,13 +1,13 @@
--- An ask begins: it takes its part of every share, or of none. A limit of 0 means no limit.
+-- An ask begins: it takes its part of every share, or of none. A limit of 0 means no limit. settling: replicas tell which parts the ledger lost.
 -- asked:   holder, want: number, least: number, lifetime: ms, settling: ms, shares {…}
 --   shares: name, holders: number, connections: number
--- answers: taken (connections: number) | full (name, holders: number, connections: number, next_end_in: ms)
+-- answers: taken (connections: number) | full (name, holders: number, connections: number, next_end_in: ms) | settling
+--     (settles_in: ms)
 local give = asked.want
 begin_anew(asked.settling)
 -- What the ledger lost is told first; until then nobody new is let in.
 if now < quiet and not call('HGET', parts, asked.shares[1].name .. '|' .. asked.holder) then
-  local count, connections = total(asked.shares[1].name)
-  return answer.full{ name = asked.shares[1].name, holders = count, connections = connections, next_end_in = quiet - now }
+  return answer.settling{ settles_in = quiet - now }
 end
 for _, share in ipairs(asked.shares) do
   local left, full = room(share, asked.holder, asked.least)

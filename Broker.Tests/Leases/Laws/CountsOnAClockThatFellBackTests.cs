@@ -140,6 +140,8 @@ public sealed class CountsOnAClockThatFellBackTests : LedgerSequence
     {
         var shares = new ShareLedger(Store);
         Share[] limit = [new("caller:x", 1, 0)];
+        await shares.KeepAsync(Cancellation);
+        Clock.Now += DutyLedger.Settling;
         await shares.TakeAsync(Id(1), 1, 1, Minute, limit, Cancellation);
         Clock.Now -= 10 * Minute;
         for (var i = 0; i < 61; i++)

@@ -102,7 +102,7 @@ public sealed class MemoryOfRareThingsTests : LedgerSequence
         Share[] limit = [new("caller:x", 0, 20)];
         (await shares.TakeAsync(Id(1), 20, 20, 30 * Minute, limit, Cancellation)).Connections.ShouldBe(20);
         Store.PutBack(InProcessLedgerStore.Empty());
-        (await shares.TakeAsync(Id(2), 20, 20, 30 * Minute, limit, Cancellation)).Full.ShouldNotBeNull("others may still tell");
+        await Should.ThrowAsync<LedgerException>(async () => await shares.TakeAsync(Id(2), 20, 20, 30 * Minute, limit, Cancellation), "others may still tell");
         Clock.Now += 10 * Second;
         var full = (await shares.TakeAsync(Id(2), 20, 20, 30 * Minute, limit, Cancellation)).Full.ShouldNotBeNull();
         (full.Holders, full.Connections).ShouldBe((1, 20), "the caller's holder with 20 is there again");
