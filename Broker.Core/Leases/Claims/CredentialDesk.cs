@@ -19,6 +19,9 @@ internal sealed class CredentialDesk(
 {
     private const int MoveAgainSeconds = 10;
 
+    // It may have been moved through another replica and not have heard of it: its former lease lives on for a minute or longer then.
+    private const int AskAgainSeconds = 30;
+
     // A claim is late again and again only if the ledger keeps falling back.
     private static readonly TimeSpan LateAtMost = TimeSpan.FromSeconds(1);
 
@@ -122,7 +125,7 @@ internal sealed class CredentialDesk(
                 // A ledger that lost something answers nobody for a while. A holder that this replica remembers need not wait for that. A holder that stays is promised more
                 // time than it had, which has to be written.
                 if (answer is ClaimAnswer.Stale && (claim.Kind != ClaimKind.Stay || passed >= claim.IssueWait) && RememberedFor(target, claim) is { } had)
-                    return await GrantAsync(target, claim, had, time.GetTimestamp(), cancellation);
+                    return AskingSoon(await GrantAsync(target, claim, had, time.GetTimestamp(), cancellation));
                 // Step 6: The ledger chose this claim's replica to issue: start, apart from the callers.
                 if (answer is ClaimAnswer.Issue order) issuance.Start(target.Role, target.Database, target.Issuer, claim.Pool, order);
 
@@ -220,6 +223,11 @@ internal sealed class CredentialDesk(
         return Math.Max(1, (int)(granted.Leaving ? Math.Min(seconds, MoveAgainSeconds) : seconds));
     }
 
+    // Law L4: who is answered from memory asks again before a lease ends that it was perhaps moved off.
+    private static Outcome AskingSoon(Outcome outcome) => outcome.Grant is { } grant
+        ? grant with { Holder = grant.Holder with { RenewAfterSeconds = Math.Min(grant.Holder.RenewAfterSeconds, AskAgainSeconds) } }
+        : outcome;
+
     // A holder that knows another lease or size than this replica does was moved or resized through another replica meanwhile.
     private ClaimAnswer.Granted? RememberedFor(ClaimTarget target, Claim claim) =>
         remembered.Find(target.Database.Name, claim.Holder) is { } granted && (target.Lease is null || target.Lease == granted.Lease)
@@ -236,7 +244,7 @@ internal sealed class CredentialDesk(
         log.AnsweredFromMemory(claim.Holder);
         try
         {
-            return await GrantAsync(target, claim, granted, time.GetTimestamp(), cancellation);
+            return AskingSoon(await GrantAsync(target, claim, granted, time.GetTimestamp(), cancellation));
         }
         catch (LedgerException)
         {

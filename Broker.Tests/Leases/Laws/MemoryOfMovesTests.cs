@@ -49,6 +49,20 @@ public sealed class MemoryOfMovesTests : LedgerSequence
         (await CountAsync(world)).ShouldBe(0);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task L4_Who_is_answered_from_memory_is_told_to_come_again_before_its_former_lease_ends(bool away)
+    {
+        await using var world = new World(capacity: 20);
+        var replica = await world.ReplicaAsync();
+        var grant = (await world.PassAsync(replica.AskAsync(World.Ask(0, 4)), Minute)).Grant!;
+        grant.Holder.RenewAfterSeconds.ShouldBeGreaterThan(60);
+        if (away) replica.Link.Cut();
+        else world.Flush();
+        (await world.PassAsync(replica.AskAsync(World.Ask(0, 4)), Second)).Grant.ShouldNotBeNull().Holder.RenewAfterSeconds.ShouldBeInRange(1, 30, "it may have been moved through another replica");
+    }
+
     // Pod 0 has four connections, its lease is rotated, and it moves to the next one. The copy is from before the move.
     private static async Task<(Grant Moving, Grant Former, Broker.Core.Ledger.InProcess.Keyspace Copy)> MoveAsync(World world, World.Replica replica)
     {
