@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Broker.Core.Model;
 using Microsoft.IdentityModel.Tokens;
 
 namespace Broker.Api.Authentication;
@@ -24,8 +25,8 @@ internal sealed record KeySet(string? Issuer, IReadOnlyList<SigningKey> Keys)
     // A token without a key id is tried against each of up to this many keys.
     private const int MostTried = 10;
 
-    /// <summary>When they were requested, as a <see cref="TimeProvider.GetTimestamp"/> value.</summary>
-    public long AskedAt { get; init; }
+    /// <summary>When they were requested.</summary>
+    public Moment AskedAt { get; init; }
 
     /// <summary>
     /// The keys that may have made a token's signature: those with the key id that it gives, or, where the issuer publishes no key ids,

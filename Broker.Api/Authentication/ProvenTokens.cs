@@ -1,5 +1,6 @@
 using BitFaster.Caching.Lru;
 using Broker.Core.Identity;
+using Broker.Core.Model;
 
 namespace Broker.Api.Authentication;
 
@@ -16,7 +17,7 @@ internal sealed class ProvenTokens(int capacity, TimeProvider time)
 
     public bool TryRecall(TokenHash token, out Caller caller)
     {
-        if (tokens.TryGet(token, out var entry) && time.GetElapsedTime(entry.Since) < entry.For)
+        if (tokens.TryGet(token, out var entry) && entry.Since.Age(time) < entry.For)
         {
             caller = entry.Caller;
             return true;
@@ -36,8 +37,8 @@ internal sealed class ProvenTokens(int capacity, TimeProvider time)
         var left = caller.ExpiresAt - time.GetUtcNow();
         if (left > longest) left = longest;
         if (left > Longest) left = Longest;
-        if (left > TimeSpan.Zero) tokens.AddOrUpdate(token, new Entry(caller, time.GetTimestamp(), left));
+        if (left > TimeSpan.Zero) tokens.AddOrUpdate(token, new Entry(caller, Moment.Now(time), left));
     }
 
-    private sealed record Entry(Caller Caller, long Since, TimeSpan For);
+    private sealed record Entry(Caller Caller, Moment Since, TimeSpan For);
 }

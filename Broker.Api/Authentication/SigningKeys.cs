@@ -1,3 +1,5 @@
+using Broker.Core.Model;
+
 namespace Broker.Api.Authentication;
 
 /// <summary>How an issuer's keys are kept.</summary>
@@ -64,7 +66,7 @@ internal sealed class SigningKeys(string name, Func<Task<KeySet>> fetch, KeyAges
 
     private KeySet? Believed => last is { } keys && Age(keys) < ages.GoodFor ? keys : null;
 
-    private TimeSpan Age(KeySet keys) => time.GetElapsedTime(keys.AskedAt);
+    private TimeSpan Age(KeySet keys) => keys.AskedAt.Age(time);
 
     // The fetch to wait for: the current one, or a new one when enough time has passed since the last; otherwise none.
     private Task? Due(TimeSpan apart)
@@ -83,7 +85,7 @@ internal sealed class SigningKeys(string name, Func<Task<KeySet>> fetch, KeyAges
         try
         {
             // The keys count from the moment of the request, because the answer may take long.
-            var at = time.GetTimestamp();
+            var at = Moment.Now(time);
             var keys = await fetch();
             (last, failed) = (keys with { AskedAt = at }, false);
             log.KeysFetched(name, keys.Keys.Count);

@@ -181,7 +181,7 @@ internal sealed class TokenVerifier(ProofHasher hasher, TimeProvider time)
     // A key that was withdrawn after the keys were requested is trusted for a minute at most, counted from the request.
     private TimeSpan GoodFor(KeySet keys)
     {
-        var left = ProvenTokens.Longest - time.GetElapsedTime(keys.AskedAt);
+        var left = ProvenTokens.Longest - keys.AskedAt.Age(time);
         return left > SigningKeys.AfterFailure ? left : SigningKeys.AfterFailure;
     }
 

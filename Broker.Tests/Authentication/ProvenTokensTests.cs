@@ -1,6 +1,7 @@
 using Broker.Api.Authentication;
 using Broker.Core.Catalog;
 using Broker.Tests.Identity;
+using Broker.Tests.Leases.Laws;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 using Shouldly;
@@ -22,6 +23,18 @@ public class ProvenTokensTests
             tokens.TryRecall(Hash(i), out _).ShouldBeTrue();
             Enumerable.Range(0, i + 1).Count(seen => tokens.TryRecall(Hash(seen), out _)).ShouldBeInRange(Math.Min(i + 1, 50), 100);
         }
+    }
+
+    [Fact]
+    public void L7_What_was_proven_before_the_machine_was_suspended_is_not_trusted_after_it()
+    {
+        var suspended = new SuspendedTime();
+        var tokens = new ProvenTokens(capacity: 10, suspended);
+        tokens.Remember(Hash(0), Callers.Pod());
+        suspended.Suspend(TimeSpan.FromSeconds(59));
+        tokens.TryRecall(Hash(0), out _).ShouldBeTrue();
+        suspended.Suspend(TimeSpan.FromSeconds(1));
+        tokens.TryRecall(Hash(0), out _).ShouldBeFalse();
     }
 
     [Fact]

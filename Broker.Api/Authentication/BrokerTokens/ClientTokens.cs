@@ -5,6 +5,7 @@ using Broker.Core.Audit;
 using Broker.Core.Catalog;
 using Broker.Core.Identity;
 using Broker.Core.Ledger;
+using Broker.Core.Model;
 using Broker.Core.Sessions;
 using Broker.Core.Sessions.ClientTokens;
 
@@ -53,9 +54,9 @@ internal sealed class ClientTokens : IDisposable
     {
         if (!ClientTokenText.IsOne(text)) return Failed(ProofFailure.SessionUnknown);
         var id = ClientTokenText.IdOf(text);
-        if (!byId.TryGet(id, out var known) || time.GetElapsedTime(known.At) >= RememberedFor)
+        if (!byId.TryGet(id, out var known) || known.At.Age(time) >= RememberedFor)
         {
-            var at = time.GetTimestamp();
+            var at = Moment.Now(time);
             try
             {
                 if (await ledger.FindAsync(id, context.RequestAborted) is not { } live || ended.TryGet(id, out _) || live.Token.LastEnd + SessionSealer.ClocksApart <= time.GetUtcNow())
@@ -76,7 +77,7 @@ internal sealed class ClientTokens : IDisposable
             }
         }
 
-        var left = known.Live.EndsIn - time.GetElapsedTime(known.At);
+        var left = known.Live.EndsIn - known.At.Age(time);
         if (left <= TimeSpan.Zero) return Failed(ProofFailure.SessionUnknown);
         var (caller, failure) = await JudgeAsync(context, known.Live.Token, known.Caller, context.RequestAborted);
         if (failure is { } why && (strictly || !why.MayBeGood())) return Failed(why);
@@ -126,5 +127,5 @@ internal sealed class ClientTokens : IDisposable
 
     private static ClientProof Failed(ProofFailure failure) => new(new Proof(failure), null);
 
-    private sealed record Remembered(LiveToken Live, Caller Caller, long At);
+    private sealed record Remembered(LiveToken Live, Caller Caller, Moment At);
 }

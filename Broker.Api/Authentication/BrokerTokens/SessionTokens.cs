@@ -5,6 +5,7 @@ using Broker.Core.Catalog;
 using Broker.Core.Identity;
 using Broker.Core.Ledger;
 using Broker.Core.Limits;
+using Broker.Core.Model;
 using Broker.Core.Sessions;
 
 namespace Broker.Api.Authentication.BrokerTokens;
@@ -49,10 +50,10 @@ internal sealed class SessionTokens : IDisposable
     public async ValueTask<Proof> ProveAsync(ReadOnlyMemory<char> text, string from, CancellationToken cancellation)
     {
         if (!SessionToken.TryRead(text.Span, out var token)) return new Proof(ProofFailure.SessionUnknown);
-        if (byId.TryGet(token.Id, out var known) && time.GetElapsedTime(known.At) < RememberedFor)
+        if (byId.TryGet(token.Id, out var known) && known.At.Age(time) < RememberedFor)
             return await JudgeAsync(known.Session, known.Caller, token, cancellation);
 
-        var at = time.GetTimestamp();
+        var at = Moment.Now(time);
         if (!await reads.EnterAsync(new(from, token.Id))) return new Proof(ProofFailure.TooManyChecks);
         try
         {
@@ -95,5 +96,5 @@ internal sealed class SessionTokens : IDisposable
         return SpiffeIds.Bind(issuer, caller) is { } bound ? new Proof(bound) : new Proof(ProofFailure.CertificateMissing);
     }
 
-    private sealed record Remembered(Session Session, Caller Caller, long At);
+    private sealed record Remembered(Session Session, Caller Caller, Moment At);
 }

@@ -3,6 +3,7 @@ using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Broker.Core.Catalog;
+using Broker.Core.Model;
 using Microsoft.AspNetCore.Server.Kestrel.Https;
 
 namespace Broker.Api.Authentication.Certificates;
@@ -53,8 +54,8 @@ internal sealed class LiveCertificates : IDisposable
     public bool StillBelieves(X509Certificate2 certificate)
     {
         var now = current;
-        if (verdicts.TryGetValue(certificate, out var known) && known.Under == now && time.GetElapsedTime(known.At) < LookedAtFor) return known.IsGood;
-        var verdict = new Verdict(now, time.GetTimestamp(), IsByOurAuthorities(certificate));
+        if (verdicts.TryGetValue(certificate, out var known) && known.Under == now && known.At.Age(time) < LookedAtFor) return known.IsGood;
+        var verdict = new Verdict(now, Moment.Now(time), IsByOurAuthorities(certificate));
         verdicts.AddOrUpdate(certificate, verdict);
         return verdict.IsGood;
     }
@@ -110,7 +111,7 @@ internal sealed class LiveCertificates : IDisposable
         return Convert.ToHexString(hash.GetHashAndReset());
     }
 
-    private sealed record Verdict(Read Under, long At, bool IsGood);
+    private sealed record Verdict(Read Under, Moment At, bool IsGood);
 
     private sealed record Read(SslStreamCertificateContext Context, X509Certificate2Collection Authorities, string Fingerprint);
 }

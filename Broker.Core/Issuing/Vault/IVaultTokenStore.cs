@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Broker.Core.Model;
 
 namespace Broker.Core.Issuing.Vault;
 
@@ -35,7 +36,7 @@ public sealed class InMemoryVaultTokenStore(TimeProvider time) : IVaultTokenStor
     /// <inheritdoc/>
     public ValueTask<VaultToken> ReplaceAsync(string key, VaultToken? expected, VaultToken following, CancellationToken cancellation)
     {
-        var mine = new Entry(following, time.GetTimestamp());
+        var mine = new Entry(following, Moment.Now(time));
         var there = entries.AddOrUpdate(
             key,
             static (_, put) => put.Mine,
@@ -44,7 +45,7 @@ public sealed class InMemoryVaultTokenStore(TimeProvider time) : IVaultTokenStor
         return ValueTask.FromResult(Now(there));
     }
 
-    private VaultToken Now(Entry entry) => entry.Token.After(time.GetElapsedTime(entry.ReadAt));
+    private VaultToken Now(Entry entry) => entry.Token.After(entry.ReadAt.Age(time));
 
-    private sealed record Entry(VaultToken Token, long ReadAt);
+    private sealed record Entry(VaultToken Token, Moment ReadAt);
 }

@@ -24,7 +24,7 @@ internal sealed class RememberedGrants(TimeProvider time, int most = RememberedG
     // A grant is answered three seconds after it was decided at most.
     private static readonly TimeSpan LateAnswers = TimeSpan.FromSeconds(10);
 
-    private readonly ConcurrentDictionary<string, (long Mark, DateTimeOffset Now, long At)> heard = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, (long Mark, DateTimeOffset Now, Moment At)> heard = new(StringComparer.Ordinal);
     private readonly FastConcurrentLru<string, Remembered> byHolder = new(Environment.ProcessorCount, most, StringComparer.Ordinal);
     private readonly FastConcurrentLru<string, Remembered> strangers = new(Environment.ProcessorCount, Math.Max(3, most / 10), StringComparer.Ordinal);
     private readonly FastConcurrentLru<string, Remembered> justGone = new(Environment.ProcessorCount, Math.Max(3, most / 10), StringComparer.Ordinal);
@@ -46,7 +46,7 @@ internal sealed class RememberedGrants(TimeProvider time, int most = RememberedG
         }
 
         ForgetEnded();
-        var (at, text) = (time.GetTimestamp(), HolderText.Of(claim));
+        var (at, text) = (Moment.Now(time), HolderText.Of(claim));
         Put(claim.Holder, new(database, text, grant.Mark, grant, grant.EndsIn, at));
         if (grant is not { Beside: { } old, BesideConnections: { } open, BesideEndsAt: { } end }) return;
 
@@ -83,7 +83,7 @@ internal sealed class RememberedGrants(TimeProvider time, int most = RememberedG
     public void LeftUnknown(string database, string holder, long mark, TimeSpan within)
     {
         if (byHolder.TryGet(holder, out _)) Left(database, holder, mark, within);
-        else strangers.AddOrUpdate(holder, new(database, "", mark, null, within, time.GetTimestamp()));
+        else strangers.AddOrUpdate(holder, new(database, "", mark, null, within, Moment.Now(time)));
     }
 
     /// <summary>Forgets a database's holders, because what is remembered may be outdated.</summary>
@@ -108,9 +108,9 @@ internal sealed class RememberedGrants(TimeProvider time, int most = RememberedG
     {
         var known = byHolder.TryGet(holder, out var remembered) ? remembered : null;
         if ((endsIn ?? (known is null ? null : EndsIn(known))) is { } left)
-            Put(holder, new(database, "", mark, null, left, time.GetTimestamp()) { Stays = stays });
+            Put(holder, new(database, "", mark, null, left, Moment.Now(time)) { Stays = stays });
         else
-            justGone.AddOrUpdate(holder, new(database, "", mark, null, LateAnswers, time.GetTimestamp()));
+            justGone.AddOrUpdate(holder, new(database, "", mark, null, LateAnswers, Moment.Now(time)));
     }
 
     /// <summary>Takes the ledger's news about holders.</summary>
@@ -120,24 +120,24 @@ internal sealed class RememberedGrants(TimeProvider time, int most = RememberedG
         if (told.Gap) ForgetAll(database);
 
         foreach (var (holder, mark, stays) in told.Moved) Gone(database, holder, mark, stays);
-        heard[database] = (told.HeardTo, told.Now, time.GetTimestamp());
+        heard[database] = (told.HeardTo, told.Now, Moment.Now(time));
     }
 
-    /// <summary>The ledger's time as this replica last heard it, and the time since by its stopwatch; null: it has heard nothing yet.</summary>
-    public DateTimeOffset? TimeAt(string database) => heard.TryGetValue(database, out var last) ? last.Now + time.GetElapsedTime(last.At) : null;
+    /// <summary>The ledger's time as this replica last heard it, and the time since; null: it has heard nothing yet.</summary>
+    public DateTimeOffset? TimeAt(string database) => heard.TryGetValue(database, out var last) ? last.Now + last.At.Age(time) : null;
 
     /// <summary>The mark up to which the ledger has reported what happened to a database's holders; 0: nothing yet.</summary>
     public long HeardTo(string database) => heard.TryGetValue(database, out var last) ? last.Mark : 0;
 
     /// <summary>
-    /// The holder's grant as far as its time still runs, by the stopwatch and by the ledger's time, which may have leapt since; null when
-    /// nothing is remembered, it is over, or the memory is too old.
+    /// The holder's grant as far as its time still runs, by the stopwatch, by the clock, which goes on while the machine is suspended, and by the ledger's time,
+    /// which may have leapt since; null when nothing is remembered, it is over, or the memory is too old.
     /// </summary>
     public ClaimAnswer.Granted? Find(string database, string holder)
     {
-        if (!byHolder.TryGet(holder, out var known) || known.Database != database || known.IsDoubted || Now(known) is not { EndsIn.Ticks: > 0 } grant) return null;
+        if (!byHolder.TryGet(holder, out var known) || known.Database != database || known.IsDoubted || known.Grant?.After(known.At.Age(time)) is not { EndsIn.Ticks: > 0 } grant) return null;
         if (!heard.TryGetValue(database, out var last)) return grant;
-        var passed = time.GetElapsedTime(last.At);
+        var passed = last.At.Age(time);
         return passed < BelievedFor && last.Now + passed < grant.EndsAt ? grant : null;
     }
 
@@ -174,7 +174,7 @@ internal sealed class RememberedGrants(TimeProvider time, int most = RememberedG
     private IEnumerable<KeyValuePair<string, Remembered>> Of(string database, long? since) => Of(byHolder, database, since);
 
     private static IEnumerable<KeyValuePair<string, Remembered>> Of(FastConcurrentLru<string, Remembered> memory, string database, long? since) =>
-        memory.Where(pair => pair.Value.Database == database && (since is null || pair.Value.At >= since));
+        memory.Where(pair => pair.Value.Database == database && (since is null || pair.Value.At.Stopwatch >= since));
 
     // The ledger's name for the connections of a moving holder on its former lease; no caller's holder has such a name.
     private static string BesideOf(string holder) => holder + "~";
@@ -200,12 +200,12 @@ internal sealed class RememberedGrants(TimeProvider time, int most = RememberedG
         }
     }
 
-    private TimeSpan EndsIn(Remembered known) => known.EndsIn - time.GetElapsedTime(known.At);
+    private TimeSpan EndsIn(Remembered known) => known.EndsIn - known.At.Elapsed(time);
 
-    private ClaimAnswer.Granted? Now(Remembered known) => known.Grant?.After(time.GetElapsedTime(known.At));
+    private ClaimAnswer.Granted? Now(Remembered known) => known.Grant?.After(known.At.Elapsed(time));
 
     // An entry without a grant means that the holder left, or that it stays with something else.
-    private sealed record Remembered(string Database, string Caller, long Mark, ClaimAnswer.Granted? Grant, TimeSpan EndsIn, long At)
+    private sealed record Remembered(string Database, string Caller, long Mark, ClaimAnswer.Granted? Grant, TimeSpan EndsIn, Moment At)
     {
         public bool Stays { get; init; }
 

@@ -1,5 +1,6 @@
 using BitFaster.Caching.Lru;
 using Broker.Core.Ledger;
+using Broker.Core.Model;
 
 namespace Broker.Core.Leases.Handles;
 
@@ -33,7 +34,7 @@ internal sealed class HandleLedger : IDisposable
 
     public async ValueTask PutAsync(Handle handle, TimeSpan lasts, string token, CancellationToken cancellation)
     {
-        var at = time.GetTimestamp();
+        var at = Moment.Now(time);
         if (await records.PutAsync(handle.Id, [HolderGroup(handle.Holder), TokenGroup(token)], handle.Write(), lasts + Grace, cancellation) != PutRecordAnswer.Put)
             throw new LedgerException("The limit on the leases of Vault's clients is reached.");
         remembered.AddOrUpdate(handle.Id, new(handle, at));
@@ -41,7 +42,7 @@ internal sealed class HandleLedger : IDisposable
 
     public async ValueTask<HandleTerm?> FindAsync(string id, CancellationToken cancellation)
     {
-        var at = time.GetTimestamp();
+        var at = Moment.Now(time);
         if (await records.ReadAsync(id, cancellation) is var (text, left) && Handle.TryRead(id, text) is { } handle)
         {
             remembered.AddOrUpdate(id, new(handle, at));
@@ -56,7 +57,7 @@ internal sealed class HandleLedger : IDisposable
     /// A handle as this replica knows it, so that a renewal needs one call to the ledger: <see cref="RenewAsync"/> says whether it is still the same.
     /// Fresh: it was read half a second ago, and no revocation has been heard since.
     /// </summary>
-    public (Handle Handle, bool IsFresh)? Recall(string id) => remembered.TryGet(id, out var known) ? (known.Handle, time.GetElapsedTime(known.At) < FreshFor) : null;
+    public (Handle Handle, bool IsFresh)? Recall(string id) => remembered.TryGet(id, out var known) ? (known.Handle, known.At.Age(time) < FreshFor) : null;
 
     /// <summary>Extends its life.</summary>
     /// <param name="was">The known handle.</param>
@@ -66,7 +67,7 @@ internal sealed class HandleLedger : IDisposable
     /// <returns>The handle now in the ledger: the new one, unless another replica changed it meanwhile; null: there is none any more.</returns>
     public async ValueTask<Handle?> RenewAsync(Handle was, Handle handle, TimeSpan lasts, CancellationToken cancellation)
     {
-        var at = time.GetTimestamp();
+        var at = Moment.Now(time);
         var stands = await records.RenewAsync(handle.Id, was.Write(), handle.Write(), lasts + Grace, cancellation) switch
         {
             RenewRecordAnswer.Renewed => handle,
@@ -94,5 +95,5 @@ internal sealed class HandleLedger : IDisposable
 
     private static string TokenGroup(string token) => "t:" + token;
 
-    private sealed record Remembered(Handle Handle, long At);
+    private sealed record Remembered(Handle Handle, Moment At);
 }

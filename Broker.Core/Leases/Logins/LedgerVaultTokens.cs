@@ -19,14 +19,14 @@ internal sealed class LedgerVaultTokens(SharedLedger ledger, LedgerSeal seal, Ti
     private static readonly TimeSpan RememberedFor = TimeSpan.FromSeconds(5);
 
     private readonly Lock gate = new();
-    private readonly Dictionary<string, (VaultToken Token, long ReadAt)> remembered = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, (VaultToken Token, Moment ReadAt)> remembered = new(StringComparer.Ordinal);
 
     /// <inheritdoc/>
     public async ValueTask<VaultToken?> ReadAsync(string key, CancellationToken cancellation)
     {
         lock (gate)
         {
-            if (remembered.TryGetValue(key, out var known) && time.GetElapsedTime(known.ReadAt) is var passed && passed < RememberedFor)
+            if (remembered.TryGetValue(key, out var known) && known.ReadAt.Age(time) is var passed && passed < RememberedFor)
                 return known.Token.After(passed);
         }
 
@@ -67,7 +67,7 @@ internal sealed class LedgerVaultTokens(SharedLedger ledger, LedgerSeal seal, Ti
 
     private void Remember(string key, VaultToken token)
     {
-        lock (gate) remembered[key] = (token, time.GetTimestamp());
+        lock (gate) remembered[key] = (token, Moment.Now(time));
     }
 
     private static string Write(VaultToken token) => JsonSerializer.Serialize(new Sealed(

@@ -10,6 +10,22 @@ namespace Broker.Tests.Leases.Laws;
 public class EndsOfRememberedGrantsTests
 {
     [Theory]
+    [InlineData(4, true)]
+    [InlineData(6, false)]
+    [InlineData(31, false)]
+    public void L3_What_has_ended_while_the_machine_was_suspended_is_not_told_from_memory(int minutes, bool told)
+    {
+        var time = new SuspendedTime();
+        var now = time.GetUtcNow();
+        var grants = new RememberedGrants(time);
+        grants.Remember("orders", MovesToldAgainTests.Renewal, new("lease", 1, now.AddMinutes(30), now.AddHours(1), now, null, false, null, null, null) { Now = now });
+        grants.Hear("orders", new("1", now, 1, false, [], []));
+        time.Suspend(TimeSpan.FromMinutes(minutes));
+        (grants.Find("orders", "pod") is not null).ShouldBe(told);
+        grants.HoldersOf("orders").ShouldHaveSingleItem("it is counted for as long as it may be used by the clock that it is measured by");
+    }
+
+    [Theory]
     [InlineData(0, 0, true)]
     [InlineData(0, 31, false)]
     [InlineData(20, 0, false)]
@@ -36,4 +52,15 @@ public class EndsOfRememberedGrantsTests
         // The ledger's time has leapt by so much since the grant.
         void Hear() => grants.Hear("orders", new("1", time.GetUtcNow() + TimeSpan.FromMinutes(leapInMinutes), 1, false, [], []));
     }
+}
+
+/// <summary>The time of a machine that is suspended: its stopwatch stands still, and its clock goes on.</summary>
+internal sealed class SuspendedTime : FakeTimeProvider
+{
+    private TimeSpan suspended;
+
+    public override DateTimeOffset GetUtcNow() => base.GetUtcNow() + suspended;
+
+    /// <summary>It is suspended for this long.</summary>
+    public void Suspend(TimeSpan time) => suspended += time;
 }
