@@ -114,8 +114,13 @@ internal sealed class Laws(World world)
         if (Belongings is not null) return;
         foreach (var database in databases) database.Read();
         Losses.Add(before, View);
-        // What was promised cannot be told, so whether it fits cannot be told either.
-        if (world.Pods.Any(Losses.MayForget)) shortSince = world.Now;
+        Forget();
+    }
+
+    // Nobody can tell what was promised, so nobody can be sure that it fits. The last replica that could tell may go silent some seconds after the loss.
+    private void Forget()
+    {
+        if (Losses.MayForgetAnother()) shortSince = world.Now;
     }
 
     /// <summary>A pod was told that it has a lease and connections.</summary>
@@ -124,6 +129,7 @@ internal sealed class Laws(World world)
         Belongings?.Given(pod);
         Losses.Came(pod.HolderId);
         promises.Told(pod, asked);
+        Forget();
         if (shortSince is not null) return;
         foreach (var database in databases) promises.Fit(pod, database.Capacities.MostIn(LongestCount), database.Database.Name);
         if (databases.Length > 1) promises.Fit(pod, server.MostIn(LongestCount), null);
@@ -157,7 +163,10 @@ internal sealed class Laws(World world)
     {
         var user = grant.Credentials.Login.Username;
         if (world.Database.IsDown || Losses.MayForget(pod)) return;
-        if (failure == DatabaseFailure.OutOfConnections && world.Database.IsCapped(user))
+        Forget();
+        // A cap leaves room for what the ledger knows of: who was forgotten opens what is its fellows'.
+        if (failure == DatabaseFailure.OutOfConnections && world.Database.IsCapped(user)
+            && !world.Pods.Any(other => other.Held?.Credentials.Login.Username == user && Losses.MayForget(other)))
             Break("L2", $"{pod.Name}, granted {grant.Connections}, was refused a connection: the database lets {user} open no more than it has");
         if (failure == DatabaseFailure.OutOfConnections && shortSince is null)
             Break("L2", $"{pod.Name}, granted {grant.Connections}, was refused a connection: {world.Database.OpenByPods} by pods + {world.Database.Foreign} foreign of {world.Database.Limit} − {world.Database.Reserved}; granted {View.Granted} of {databases[0].View.Capacity}");

@@ -20,6 +20,7 @@ internal sealed class Losses(World world)
     private static readonly TimeSpan Told = TimeSpan.FromSeconds(15);
 
     private readonly List<Loss> losses = [];
+    private readonly HashSet<(string Holder, TimeSpan PromisedAt)> forgotten = [];
     private readonly Dictionary<string, TimeSpan> dropped = new(StringComparer.Ordinal);
     private readonly Dictionary<string, (TimeSpan At, Replica By)> released = new(StringComparer.Ordinal);
 
@@ -53,7 +54,20 @@ internal sealed class Losses(World world)
 
     /// <summary>Whether what the pod was promised may be forgotten: the ledger lost it, and no replica that heard of it could tell in time.</summary>
     public bool MayForget(Pod pod) =>
-        losses.Exists(loss => loss.At >= pod.PromisedAt && loss.Holders.Contains(pod.HolderId) && IsSilent(pod.PromisedBy, loss.At));
+        losses.Exists(loss => loss.Holders.Contains(pod.HolderId) && WasPromisedBefore(pod, loss.At) && IsSilent(pod.PromisedBy, loss.At));
+
+    /// <summary>Whether what some pods were promised may be forgotten, which had not been found before.</summary>
+    public bool MayForgetAnother()
+    {
+        var found = false;
+        foreach (var pod in world.Pods) found |= MayForget(pod) && forgotten.Add((pod.HolderId, pod.PromisedAt));
+        return found;
+    }
+
+    // What was decided before the loss may be heard of after it: what was asked for before, and the ledger does not count now.
+    private bool WasPromisedBefore(Pod pod, TimeSpan lostAt) =>
+        pod.PromisedAt <= lostAt
+        || (pod.AskedForAt <= lostAt && !(world.Laws.View.Holders.TryGetValue(pod.HolderId, out var counted) && counted.Holds && counted.Connections >= pod.Held?.Counted));
 
     /// <summary>Whether a pod may have been told of this user though it was gone: the ledger fell back to before it was dropped.</summary>
     public bool MayLeadBackTo(string user) =>

@@ -63,6 +63,9 @@ internal sealed class Pod
     /// <summary>When it was told.</summary>
     public TimeSpan PromisedAt { get; private set; }
 
+    /// <summary>When it had asked for that.</summary>
+    public TimeSpan AskedForAt { get; private set; }
+
     /// <summary>Connections that it may have open now.</summary>
     public int Promised => Held is null || world.Now >= end ? 0 : Most(Held) + (world.Now < bothUntil ? beside : 0);
 
@@ -159,7 +162,7 @@ internal sealed class Pod
         // Without an overlap all that is old closes first, also what an earlier move still allowed.
         if (another && grant.Overlap == TimeSpan.Zero) bothUntil = world.Now;
         beside = moves ? Held is null ? 0 : Most(Held) : world.Now < bothUntil ? beside : 0;
-        (Held, PromisedBy, PromisedAt) = (grant, heard, world.Now);
+        (Held, PromisedBy, PromisedAt, AskedForAt) = (grant, heard, world.Now, asked);
         sizes?.Take(grant);
         // Where the ledger's time stays behind, because no replica knew how far it had come, its clock does not tell a pod's end.
         end = grant.Holder.ExpiresAt - ActorClock.Start + world.Ledger.LagOf(world.AddressOf(plan.Role));
