@@ -42,7 +42,7 @@ public abstract partial class Decision
     internal static Decision<LowerCapQuestion, LowerCapAnswer> LowerCap { get; } = new("lower_cap", "caps");
     internal static Decision<CappedQuestion, CappedAnswer> Capped { get; } = new("capped", "caps");
 
-    internal static Decision<DueQuestion, DueReply> Due { get; } = new("due");
+    internal static Decision<DueQuestion, DueReply> Due { get; } = new("due", "voices");
     internal static Decision<DoneQuestion, DutyDoneAnswer> Done { get; } = new("done");
     internal static Decision<DutiesQuestion, DutiesReply> Duties { get; } = new("duties");
     internal static Decision<HurryQuestion, DoneAnswer> Hurry { get; } = new("hurry");
@@ -78,7 +78,7 @@ public abstract partial class Decision
     internal static Decision<RecordRefusalsQuestion, DoneAnswer> RecordRefusals { get; } = new("record_refusals", "history");
     internal static Decision<ReadHistoryQuestion, HistoryRecord> ReadHistory { get; } = new("read_history", "history");
 
-    internal static Decision<HelloQuestion, DoneAnswer> Hello { get; } = new("hello");
+    internal static Decision<HelloQuestion, DoneAnswer> Hello { get; } = new("hello", "voices");
 }
 
 /// <summary>The empty question.</summary>

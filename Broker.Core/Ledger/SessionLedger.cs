@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Globalization;
+using Broker.Core.Model;
 
 namespace Broker.Core.Ledger;
 
@@ -32,6 +33,7 @@ public sealed class SessionLedger(ILedgerStore store, TimeProvider? time = null)
 
     private readonly LedgerClient client = new(store);
     private readonly TimeProvider time = time ?? TimeProvider.System;
+    private readonly TurnOnceIn speaking = new(time ?? TimeProvider.System);
 
     // The exchanged tokens, until their ends: no ledger that lost something lets them be exchanged again.
     private readonly ConcurrentDictionary<string, (long At, TimeSpan Left)> exchanged = new(StringComparer.Ordinal);
@@ -79,8 +81,9 @@ public sealed class SessionLedger(ILedgerStore store, TimeProvider? time = null)
     /// <summary>Says that this replica is there, and tells a ledger that lost something which tokens it knows to have been exchanged.</summary>
     public async ValueTask KeepAsync(CancellationToken cancellation)
     {
-        // One that has nothing to tell says once that it is there: a ledger that is new begins to settle before anybody asks.
-        if (exchanged.IsEmpty && client.Epoch(Sessions).Length > 0) return;
+        // One that has nothing to tell says once that it is there, because a ledger that is new begins to settle before anybody asks, and then often enough to
+        // be remembered.
+        if (exchanged.IsEmpty && client.Epoch(Sessions).Length > 0 && !speaking.IsMine(ShareLedger.SpeaksEvery)) return;
         await client.TakeAsync(Decision.Hello, Sessions, new(client.Settling), cancellation);
         await TellAsync(cancellation);
     }

@@ -26,10 +26,14 @@ public sealed class ShareLedger(ILedgerStore store, TimeProvider? time = null)
 
     private static readonly TimeSpan SweepEvery = TimeSpan.FromMinutes(1);
 
+    /// <summary>How often a replica says that it is there, where it has nothing to tell.</summary>
+    internal static readonly TimeSpan SpeaksEvery = TimeSpan.FromMinutes(30);
+
     private readonly LedgerClient client = new(store);
     private readonly TimeProvider time = time ?? TimeProvider.System;
     private readonly ConcurrentDictionary<string, Part> parts = new(StringComparer.Ordinal);
     private readonly TurnOnceIn sweep = new(time ?? TimeProvider.System);
+    private readonly TurnOnceIn speaking = new(time ?? TimeProvider.System);
     private string told = "";
 
     /// <summary>
@@ -87,8 +91,9 @@ public sealed class ShareLedger(ILedgerStore store, TimeProvider? time = null)
     /// <summary>Reports that this replica is there, and tells a ledger that lost something which parts it remembers.</summary>
     public async ValueTask KeepAsync(CancellationToken cancellation)
     {
-        // One that has nothing to tell says once that it is there: a ledger that is new begins to settle before anybody asks.
-        if (parts.IsEmpty && client.Epoch(Shares).Length > 0) return;
+        // One that has nothing to tell says once that it is there, because a ledger that is new begins to settle before anybody asks, and then often enough to
+        // be remembered.
+        if (parts.IsEmpty && client.Epoch(Shares).Length > 0 && !speaking.IsMine(SpeaksEvery)) return;
         await client.TakeAsync(Decision.Hello, Shares, new(client.Settling), cancellation);
         await TellAsync(cancellation);
     }

@@ -14,7 +14,6 @@ local BOOKING_AHEAD_MS = 600000 -- no moment is booked further ahead
 local OVERLAP_MS = 60000       -- a holder that moves to another lease has connections open with both logins for at most this long
 local KEEP_MS = 600000         -- an ended lease stays visible for this long
 local QUIET_MS = 5000          -- after a loss the ledger grants and ends nothing for this long: replicas tell what they remember
-local VOICE_MS = 3600000       -- a replica that has written nothing for this long writes that it is there
 local LIVES_MS = 60000         -- a database's promises count on its server for this long after its last activity, and until its last holder's end
 
 local server_time

@@ -6,7 +6,6 @@
 --   moved: id, mark: number, stays: flag
 --   taken: name, token, failures: number
 local NEWS_MS = 600000   -- what replicas are told in their rounds is kept for this long
-local SILENT_MS = 86400000 -- a replica that was not heard for this long is forgotten
 local MOST_NEWS = 2000     -- what a replica is told in a round, and the rest of its last mark
 local BEHIND_MS = 1000   -- stopwatches may differ by less
 local FAR_MS = 86400000  -- no server's clock is further off: a replica that says so was told a wrong time
@@ -26,13 +25,7 @@ end
 
 begin_anew(asked.settling)
 if num(version) < SCHEMA then call('HSET', budget, 'schema', int(SCHEMA)) end
-if known_voice and now - num(known_voice) > VOICE_MS then wrote() end
--- Recorded apart from what the replica writes: a replica that writes all the time is heard all the time.
-if now - num(call('ZSCORE', voices, voice)) > VOICE_MS then call('ZADD', voices, int(now), voice) end
-for _, silent in ipairs(call('ZRANGEBYSCORE', voices, '-inf', int(now - SILENT_MS), 'LIMIT', '0', '100')) do
-  call('ZREM', voices, silent)
-  call('HDEL', budget, 'voice:' .. silent)
-end
+keep_voices()
 local old = call('ZRANGEBYSCORE', news, '-inf', int(now - NEWS_MS))
 if #old > 0 then
   call('HSET', budget, 'untold', call('ZSCORE', news, old[#old]))

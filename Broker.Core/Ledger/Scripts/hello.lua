@@ -2,5 +2,6 @@
 -- asked:   settling: ms
 -- answers: done
 begin_anew(asked.settling)
-if not known_voice or now - num(known_voice) > VOICE_MS then wrote() end
+if not known_voice then wrote() end
+keep_voices()
 return finish(answer.done())
