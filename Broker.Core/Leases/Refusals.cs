@@ -43,6 +43,9 @@ internal static class Refusals
     public static Refusal LeaseUnknown(string lease) => new(
         RefusalCode.LeaseUnknown, $"There is no lease '{lease}'. GET /api/v1/leases lists all leases.");
 
+    public static Refusal LeaseIssuing(string lease) => new(
+        RefusalCode.LeaseUnknown, $"Lease '{lease}' is still being issued and cannot be revoked yet. Try again in a moment.", Soon);
+
     public static Refusal LedgerUnavailable() => new(
         RefusalCode.LedgerUnavailable, "The broker's ledger does not answer, so nothing can be promised. Try again shortly. Holders may keep using their leases.", Soon);
 

@@ -16,12 +16,31 @@ public sealed class ClaimLedger(LedgerClient client, Func<string> newLeaseId, Se
         mark = Math.Max(mark, reply.Mark);
         seen.Saw(database, mark);
         client.Saw(database, mark);
-        // A replica that has heard of nothing yet cannot know of any release.
-        if (known == 0 && mark > 0 && reply.Verdicts.Any(verdict => verdict is ClaimAnswer.Late))
-            return await ClaimAsync(database, pace, mostInLine, claims, cancellation);
         foreach (var verdict in reply.Verdicts)
             if (verdict is ClaimAnswer.Granted granted) (granted.Now, granted.Mark) = (reply.Now, mark);
-        return reply.Verdicts;
+        // A replica that has heard of nothing yet cannot know of any release.
+        return known == 0 && mark > 0 && reply.Verdicts.Any(verdict => verdict is ClaimAnswer.Late)
+            ? await LateAgainAsync(database, pace, mostInLine, claims, reply.Verdicts, cancellation)
+            : reply.Verdicts;
+    }
+
+    // Only the late ones: another claim of the batch may have been told to issue, and is told so once.
+    private async ValueTask<IReadOnlyList<ClaimAnswer>> LateAgainAsync(
+        string database, PaceSettings pace, int mostInLine, IReadOnlyList<Claim> claims, IReadOnlyList<ClaimAnswer> verdicts, CancellationToken cancellation)
+    {
+        int[] late = [.. Enumerable.Range(0, claims.Count).Where(nth => verdicts[nth] is ClaimAnswer.Late)];
+        var merged = verdicts.ToArray();
+        try
+        {
+            var again = await ClaimAsync(database, pace, mostInLine, [.. late.Select(nth => claims[nth])], cancellation);
+            for (var i = 0; i < late.Length; i++) merged[late[i]] = again[i];
+        }
+        catch (LedgerException)
+        {
+            // They stay late, and their callers ask again.
+        }
+
+        return merged;
     }
 
     /// <summary>A waiter gives up: its place in line and its reservation become free; it keeps what it holds.</summary>

@@ -61,8 +61,12 @@ internal sealed class LeaseDesk(ICatalog catalog, SharedLedger ledger, LeaseSucc
             {
                 var why = $"revoked by {caller.DisplayName}: {reason}";
                 await ledger.Leases.MoveAsync(lease.Database, id, LeaseState.Retiring, why, cancellation);
-                await ledger.Leases.MoveAsync(lease.Database, id, LeaseState.Revoking, why, cancellation, MoveHow.EndSessions);
-                return null;
+                var moved = await ledger.Leases.MoveAsync(lease.Database, id, LeaseState.Revoking, why, cancellation, MoveHow.EndSessions);
+                if (moved == MoveAnswer.Unknown) return Refusals.LeaseUnknown(id);
+                // Nothing is left to do for a lease that is over.
+                return moved == MoveAnswer.NotMoved && (await ledger.Leases.LeaseAsync(lease.Database, id, cancellation))?.State is LeaseState.Issuing or LeaseState.Active or LeaseState.Retiring
+                    ? Refusals.LeaseIssuing(id)
+                    : null;
             },
             cancellation);
     }

@@ -11,6 +11,28 @@ public sealed class RevocationTests
     private static readonly TimeSpan Minute = TimeSpan.FromMinutes(1);
 
     [Fact]
+    public async Task An_order_to_revoke_a_lease_that_is_being_issued_is_not_answered_as_done()
+    {
+        await using var world = new World();
+        var replica = await world.ReplicaAsync();
+        var hold = new TaskCompletionSource();
+        world.Issuer.Before = () => hold.Task;
+        var asking = replica.AskAsync(World.Ask(0));
+        await world.PassAsync(() => world.Issuer.Asked.Count == 1, Minute);
+        var lease = (await world.LeasesAsync()).ShouldHaveSingleItem();
+
+        var refusal = (await replica.Leases.RevokeAsync(World.Ask(0).Caller, lease.Id, "leaked", World.From, default)).ShouldNotBeNull();
+        (refusal.Code, refusal.RetryAfter > TimeSpan.Zero).ShouldBe((RefusalCode.LeaseUnknown, true));
+
+        hold.SetResult();
+        (await world.PassAsync(asking, Minute)).Grant.ShouldNotBeNull();
+        (await world.LeasesAsync()).ShouldHaveSingleItem().Shut.ShouldBeFalse("its sessions are not ended at its end");
+        (await replica.Leases.RevokeAsync(World.Ask(0).Caller, lease.Id, "leaked", World.From, default)).ShouldBeNull();
+        await world.LeaseAsync(left => left.State == LeaseState.Revoked, Minute);
+        (await replica.Leases.RevokeAsync(World.Ask(0).Caller, lease.Id, "leaked", World.From, default)).ShouldBeNull("it is over");
+    }
+
+    [Fact]
     public async Task L5_A_revocation_that_the_database_refuses_is_tried_again_and_then_shown_with_its_own_words()
     {
         await using var world = new World(World.OrdersApi with { IdleTtl = TimeSpan.Zero });

@@ -15,6 +15,10 @@ call('ZREM', order, l.id)
 call('ZREM', over, l.id)
 local p = pool(l.pool)
 if p.cooling > 0 and p.cooling + KEEP_MS / 2 < now then call('HDEL', pools, l.pool .. '|cooling', l.pool .. '|failures') end
+-- What is left of duties whose replica died. The last duty forgets the lease, and is done after this.
+for kind in pairs(lease_duties()) do
+  if kind ~= 'reap' then call('HDEL', takes, kind .. ':' .. l.id, kind .. ':' .. l.id .. '|again') end
+end
 for _, fields in ipairs({ LEASE_FIELDS, LEASE_NOTES }) do
   for _, field in ipairs(fields) do call('HDEL', leases, l.id .. ':' .. field) end
 end

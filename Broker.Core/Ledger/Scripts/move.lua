@@ -8,7 +8,7 @@ if asked.how == 'IfAbandoned' then
   local over = l.attempt == 0 and l.starts + BOOKING_GRACE_MS or l.begun and somebodys_till(l) or l.attempt
   if l.state ~= 'Issuing' or over > now or now < quiet then return answer.not_moved() end
 end
-if asked.how == 'EndSessions' then
+if asked.how == 'EndSessions' and moves()[l.state][asked.to] then
   note(l, 'shut', '1')
   if l.state == 'Revoking' then due_at('revoke', l.id, now) end
 end

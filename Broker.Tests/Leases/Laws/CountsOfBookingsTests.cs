@@ -49,6 +49,21 @@ public sealed class CountsOfBookingsTests : LedgerSequence
     }
 
     [Fact]
+    public async Task What_is_kept_of_a_duty_whose_replica_died_is_forgotten_with_its_lease()
+    {
+        await CountAsync(10);
+        var order = await ActiveAsync();
+        Clock.Now += 6 * Minute;
+        (await Ledger.Duties.DueAsync(Database, [], 10, 15 * Second, Cancellation)).Taken.ShouldContain(duty => duty.Name == "verify:" + order.Lease);
+        foreach (var state in new[] { LeaseState.Retiring, LeaseState.Revoking, LeaseState.Revoked })
+            (await Ledger.Leases.MoveAsync(Database, order.Lease, state, "a test", Cancellation)).ShouldBe(MoveAnswer.Moved);
+
+        await Ledger.Leases.ForgetAsync(Database, order.Lease, Cancellation);
+
+        Store.Copy().HashAt(LedgerKeys.Of(Database).Single(key => key.EndsWith(":takes", StringComparison.Ordinal))).ShouldNotContainKey("verify:" + order.Lease);
+    }
+
+    [Fact]
     public async Task What_is_kept_of_failed_issues_is_forgotten_with_their_leases()
     {
         await CountAsync(100);

@@ -38,6 +38,16 @@ public sealed class MemoryOfRareThingsTests : LedgerSequence
     }
 
     [Fact]
+    public async Task L1_An_order_to_issue_is_not_lost_beside_a_claim_that_is_late()
+    {
+        await CountAsync(100);
+        await ActiveAsync();
+        await Ledger.Holders.ReleaseAsync(Database, Id(0), Cancellation);
+        var answers = await AnotherReplica().Claims.ClaimAsync(Database, Fast, 100, [Claim(0, 1), Claim(1, 1) with { Pool = "q" }, Claim(2, 1)], Cancellation);
+        answers.Select(answer => answer.GetType().Name).ShouldBe(["Granted", "Issue", "Granted"], "nobody else is told to issue it");
+    }
+
+    [Fact]
     public async Task L1_Fencing_numbers_grow_also_while_the_clock_falls_back()
     {
         await CountAsync(100);
