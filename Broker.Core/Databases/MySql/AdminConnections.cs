@@ -26,7 +26,8 @@ internal sealed class AdminConnections : IAsyncDisposable
     /// <summary>How often a host's addresses are looked up, in seconds, to follow a writer endpoint that has moved at once.</summary>
     private const int LookUpSeconds = 5;
 
-    private readonly ConcurrentDictionary<string, MySqlDataSource> pools = new(StringComparer.Ordinal);
+    // The driver's own pools, by connection string: the pool of a MySqlDataSource cannot be cleared (MySqlConnection.ClearPoolAsync looks among its own alone).
+    private readonly ConcurrentDictionary<string, bool> pools = new(StringComparer.Ordinal);
 
     /// <summary>Opens a connection that has answered: the driver resets a pooled one first, and replaces it when it is dead.</summary>
     /// <exception cref="DatabaseException">It cannot be opened.</exception>
@@ -36,7 +37,8 @@ internal sealed class AdminConnections : IAsyncDisposable
         MySqlConnection? connection = null;
         try
         {
-            connection = await Pool(database).OpenConnectionAsync(cancellation);
+            connection = new MySqlConnection(PoolOf(database));
+            await connection.OpenAsync(cancellation);
             await using var bound = new MySqlCommand($"SET SESSION lock_wait_timeout = {LockSeconds}, innodb_lock_wait_timeout = {LockSeconds}", connection);
             await bound.ExecuteNonQueryAsync(cancellation);
             return connection;
@@ -106,11 +108,14 @@ internal sealed class AdminConnections : IAsyncDisposable
     /// <summary>Closes every pool.</summary>
     public async ValueTask DisposeAsync()
     {
-        foreach (var pool in pools.Values)
-            await pool.DisposeAsync();
+        foreach (var pool in pools.Keys)
+        {
+            await using var one = new MySqlConnection(pool);
+            await ClearAsync(one);
+        }
     }
 
-    private MySqlDataSource Pool(Database database)
+    private string PoolOf(Database database)
     {
         var settings = Settings(database);
         settings.Pooling = true;
@@ -125,7 +130,7 @@ internal sealed class AdminConnections : IAsyncDisposable
         settings.AutoEnlist = false;
         settings.PersistSecurityInfo = false;
         settings.AllowUserVariables = true; // 'name'@'host' in a role's statements is no parameter of ours
-        // Two callers at once may both build one; the loser never opened a connection.
-        return pools.GetOrAdd(settings.ConnectionString, static key => new MySqlDataSource(key));
+        pools.TryAdd(settings.ConnectionString, true);
+        return settings.ConnectionString;
     }
 }

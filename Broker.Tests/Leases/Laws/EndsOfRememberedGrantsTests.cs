@@ -61,6 +61,9 @@ internal sealed class SuspendedTime : FakeTimeProvider
 
     public override DateTimeOffset GetUtcNow() => base.GetUtcNow() + suspended;
 
+    // The base class' stopwatch is its clock.
+    public override long GetTimestamp() => base.GetUtcNow().Ticks;
+
     /// <summary>It is suspended for this long.</summary>
     public void Suspend(TimeSpan time) => suspended += time;
 }
