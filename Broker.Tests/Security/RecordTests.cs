@@ -239,7 +239,7 @@ public sealed class RecordTests
         var unproven = await world.ClaimAsync(replica, null);
 
         Logged(world).ShouldContain(line => line.Contains("Refused (not-allowed)") && line.Contains("no-such-role") && line.Contains((string)refused.Body["traceId"]!));
-        Logged(world).ShouldContain(line => line.Contains("Refused (unauthenticated)") && line.Contains("nobody") && line.Contains((string)unproven.Body["traceId"]!));
+        Logged(world).ShouldContain(line => line.Contains("Refused (unauthenticated)") && line.Contains("an unproven caller") && line.Contains((string)unproven.Body["traceId"]!));
     }
 
     [Theory]
@@ -264,8 +264,8 @@ public sealed class RecordTests
     }
 
     [Theory]
-    [InlineData("/signin/link", "The form is too old")]
-    [InlineData("/signout", "The form is too old")]
+    [InlineData("/signin/link", "The form has expired")]
+    [InlineData("/signout", "The form has expired")]
     public async Task L7_A_form_that_is_refused_is_on_record(string path, string said)
     {
         await using var world = new BrokerWorld();

@@ -60,7 +60,7 @@ internal static class SignInEndpoints
     private static async Task SignOutAsync(HttpContext context, IAntiforgery antiforgery)
     {
         if (await PageForm.ReadAsync(context, antiforgery) is not null) await context.SignOutAsync(PageSignIn.Cookie);
-        else await RefusedAsync(context, "The form is too old, or came from another site. Nobody was signed out.", StatusCodes.Status302Found);
+        else await RefusedAsync(context, "The form has expired, or another site sent it. Nobody was signed out.", StatusCodes.Status302Found);
         context.Response.Redirect("/signin");
     }
 

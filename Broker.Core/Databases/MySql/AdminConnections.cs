@@ -37,8 +37,10 @@ internal sealed class AdminConnections : IAsyncDisposable
         MySqlConnection? connection = null;
         try
         {
-            connection = new MySqlConnection(PoolOf(database));
+            var pool = PoolOf(database);
+            connection = new MySqlConnection(pool);
             await connection.OpenAsync(cancellation);
+            pools.TryAdd(pool, true);
             await using var bound = new MySqlCommand($"SET SESSION lock_wait_timeout = {LockSeconds}, innodb_lock_wait_timeout = {LockSeconds}", connection);
             await bound.ExecuteNonQueryAsync(cancellation);
             return connection;
@@ -115,7 +117,7 @@ internal sealed class AdminConnections : IAsyncDisposable
         }
     }
 
-    private string PoolOf(Database database)
+    private static string PoolOf(Database database)
     {
         var settings = Settings(database);
         settings.Pooling = true;
@@ -130,7 +132,6 @@ internal sealed class AdminConnections : IAsyncDisposable
         settings.AutoEnlist = false;
         settings.PersistSecurityInfo = false;
         settings.AllowUserVariables = true; // 'name'@'host' in a role's statements is no parameter of ours
-        pools.TryAdd(settings.ConnectionString, true);
         return settings.ConnectionString;
     }
 }
