@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Text;
 using System.Text.Encodings.Web;
 
@@ -7,12 +8,16 @@ namespace Broker.Core.Audit;
 internal static class AuditText
 {
     private const int MostOfALetter = 6;
+
+    // Most texts are ids and names of these alone: looking for others costs less than encoding them, in every line of a claim.
+    private static readonly SearchValues<char> OfOneByte = SearchValues.Create([.. Enumerable.Range(' ', '~' - ' ' + 1).Select(static letter => (char)letter).Except(['"', '\\'])]);
+
     private static readonly JavaScriptEncoder Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping;
 
     /// <summary>The text if it takes no more than these bytes (at most 1,024); otherwise its beginning that does, and <c>…</c> behind it.</summary>
     public static string Within(string text, int most)
     {
-        if (text.Length <= most / MostOfALetter) return text;
+        if (text.Length <= most / MostOfALetter || (text.Length <= most && !text.AsSpan().ContainsAnyExcept(OfOneByte))) return text;
 
         // Each letter takes a byte at least: nothing behind so many can stay. A pair of surrogates is not cut in half.
         var begun = text.AsSpan(0, Math.Min(text.Length, most));
