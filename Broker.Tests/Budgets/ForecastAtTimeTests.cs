@@ -25,11 +25,11 @@ public sealed class ForecastAtTimeTests
     [InlineData("01:30", 5, false)] // it lasts into that hour
     [InlineData("01:00", 5, true)]
     [InlineData("02:00", 1, true)]
-    public void It_fits_where_it_would_have_fitted_on_the_fullest_day(string at, int pods, bool fits) =>
+    public void A_rollout_fits_where_it_would_have_fitted_on_the_fullest_day(string at, int pods, bool fits) =>
         Of(new(pods, 5, 0), null, at)!.ShouldSatisfyAllConditions(said => said.Forecast.Fits.ShouldBe(fits), said => said.Days.ShouldBe(7), said => said.Forecast.EnoughFreeIn.ShouldBeNull());
 
     [Fact]
-    public void It_says_how_many_are_missing_which_pool_would_fit_and_who_had_them()
+    public void A_forecast_says_how_many_are_missing_which_pool_would_fit_and_who_had_them()
     {
         var said = Of(new(5, 5, 0), null, "02:00")!;
         (said.Forecast.Free, said.Forecast.Missing, said.Forecast.PodsThatFit, said.Forecast.PoolSizeThatFits).ShouldBe((5, 20L, 1, 1));

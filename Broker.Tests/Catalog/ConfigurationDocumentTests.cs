@@ -64,7 +64,7 @@ public sealed partial class ConfigurationDocumentTests
     public static TheoryData<string> Keys => [.. Rows.SelectMany(row => row.Keys.Select(key => $"{row.Group}:{key}"))];
 
     [Fact]
-    public void It_has_every_group()
+    public void The_document_has_every_group()
     {
         Rows.Select(row => row.Group).Distinct().Order().ShouldBe(
         [

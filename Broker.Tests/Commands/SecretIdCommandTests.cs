@@ -11,7 +11,7 @@ namespace Broker.Tests.Commands;
 public sealed class SecretIdCommandTests
 {
     [Fact]
-    public void It_prints_a_new_secret_id_each_time_and_the_hash_that_the_configuration_takes()
+    public void The_command_prints_a_new_secret_id_each_time_and_the_hash_that_the_configuration_takes()
     {
         var (one, other) = (Run(), Run());
 

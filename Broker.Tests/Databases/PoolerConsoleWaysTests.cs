@@ -37,7 +37,7 @@ public sealed class PoolerConsoleWaysTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task It_is_encrypted_and_verified_as_the_connection_string_says()
+    public async Task The_console_is_encrypted_and_verified_as_the_connection_string_says()
     {
         foreach (var settings in new[]
         {

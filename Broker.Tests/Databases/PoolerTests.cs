@@ -70,7 +70,7 @@ public sealed class PoolerTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task It_is_told_its_size_once_and_lets_go_of_what_is_beyond_it()
+    public async Task A_pooler_is_told_its_size_once_and_lets_go_of_what_is_beyond_it()
     {
         await DoAsync("CREATE ROLE u1 LOGIN PASSWORD 'p1'");
         (await engine.ResizePoolAsync(Orders, 12, 1, Cancellation)).ShouldBeTrue();

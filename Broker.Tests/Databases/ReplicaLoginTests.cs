@@ -29,7 +29,7 @@ public sealed class ReplicaLoginTests
     }
 
     [Fact]
-    public async Task It_is_not_waited_for_longer_than_configured_and_not_at_all_by_default()
+    public async Task A_late_user_is_not_waited_for_longer_than_configured_and_not_at_all_by_default()
     {
         await using var world = new World();
         world.Engine.LoginFailure = new(DatabaseFailure.LoginRefused, "password authentication failed");

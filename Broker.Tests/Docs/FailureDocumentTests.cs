@@ -26,7 +26,7 @@ public sealed partial class FailureDocumentTests
     }
 
     [Fact]
-    public void It_names_every_fault_and_no_other()
+    public void The_document_names_every_fault_and_no_other()
     {
         var named = Lines.SelectMany(line => Fault().Matches(line)).Select(match => match.Groups[1].Value).Distinct();
 

@@ -20,7 +20,7 @@ public sealed class DescriptionTests(RunningBroker broker)
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task It_is_valid_OpenAPI_with_a_name_for_every_call()
+    public async Task The_description_is_valid_OpenAPI_with_a_name_for_every_call()
     {
         var (document, diagnostic) = await ReadAsync();
 

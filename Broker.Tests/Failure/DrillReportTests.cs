@@ -27,7 +27,7 @@ public sealed class DrillReportTests
     }
 
     [Fact]
-    public void It_passes_only_when_every_part_did()
+    public void A_drill_passes_only_when_every_part_did()
     {
         var bad = Good with { Fault = "vault-sealed", Broken = new Dictionary<string, string> { ["L10"] = "It took too long." }, HealedAfterMilliseconds = null };
         var report = DrillReport.Of(Noon.AddMinutes(-3), Noon, [Good, bad]);

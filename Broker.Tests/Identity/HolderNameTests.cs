@@ -15,7 +15,7 @@ public sealed class HolderNameTests
     [InlineData("anna@example.org' OR 1=1; --", "anna_example.org__OR_1_1__--~sfSfGIpv")]
     [InlineData("päss\n\0🔑", "p_ss____~sfSfGIpv")]
     [InlineData("", "~sfSfGIpv")]
-    public void It_is_the_caller_and_the_key_of_the_holder(string caller, string name)
+    public void The_name_is_the_caller_and_the_key_of_the_holder(string caller, string name)
     {
         HolderName.Of(caller, Holder).ShouldBe(name);
         HolderName.TryReadKey(name, out var key).ShouldBeTrue();

@@ -19,7 +19,7 @@ public sealed class ClaimMakerTests
     [InlineData(null, 5, 5, 5)]
     [InlineData(2, 2, 2, 2)]
     [InlineData(8, 8, 8, 8)]
-    public void It_wants_what_is_asked_for_or_the_roles_usual_and_can_live_with_the_least_that_is_named(int? connections, int? least, int want, int canLiveWith)
+    public void A_claim_wants_what_is_asked_for_or_the_roles_usual_and_can_live_with_the_least_that_is_named(int? connections, int? least, int want, int canLiveWith)
     {
         ClaimMaker.From(World.Ask(0, connections, least), Role, Waiting, out var claim).ShouldBeNull();
         (claim.Want, claim.Least).ShouldBe((want, canLiveWith));
@@ -35,7 +35,7 @@ public sealed class ClaimMakerTests
         ClaimMaker.From(World.Ask(0, connections, least), Role, Waiting, out _).ShouldBe(says);
 
     [Fact]
-    public void It_waits_as_long_as_is_preferred_but_no_longer_than_may_be_and_stands_in_line_only_when_asked_to()
+    public void A_claim_waits_as_long_as_is_preferred_but_no_longer_than_may_be_and_stands_in_line_only_when_asked_to()
     {
         Waits(null).ShouldBe((Waiting.Default, TimeSpan.Zero));
         Waits(TimeSpan.FromSeconds(3)).ShouldBe((TimeSpan.FromSeconds(3), TimeSpan.FromSeconds(3)));

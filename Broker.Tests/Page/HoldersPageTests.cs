@@ -62,7 +62,7 @@ public sealed class HoldersPageTests(Browser browser) : ServedPageTests(browser)
     }
 
     [Fact]
-    public async Task It_follows_what_changes_and_says_why_nothing_is_known()
+    public async Task The_page_of_holders_follows_what_changes_and_says_why_nothing_is_known()
     {
         var page = await OpenAsync("operators", 1280, ColorScheme.Light, true);
         (await page.Locator("a.order").CountAsync()).ShouldBe(100, "an operator can end each");

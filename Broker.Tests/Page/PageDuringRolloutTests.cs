@@ -28,7 +28,7 @@ public sealed partial class PageDuringRolloutTests(Browser browser) : IClassFixt
         page.Console += (_, message) => { if (message.Type is "error" or "warning") complaints.Add(message.Text); };
         page.PageError += (_, error) => complaints.Add(error);
         await page.GotoAsync(stage.Brokers[0].Address.ToString());
-        await page.GetByText("No lease: nobody has asked").WaitForAsync();
+        await page.GetByText("No leases: nobody holds a role of this database.").WaitForAsync();
 
         var silent = AnsiConsole.Create(new() { Out = new AnsiConsoleOutput(TextWriter.Null) });
         var run = RolloutRun.OnStageAsync(rollout, settings, stage, silent, TimeProvider.System, Cancellation);

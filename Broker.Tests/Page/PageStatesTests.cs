@@ -51,7 +51,7 @@ public sealed class PageStatesTests(Browser browser) : ServedPageTests(browser)
     [InlineData("phone", 390, ColorScheme.Light, true)]
     [InlineData("dark", 1280, ColorScheme.Dark, true)]
     [InlineData("without-javascript", 1280, ColorScheme.Light, false)]
-    public async Task It_is_whole_on_a_phone_in_the_dark_and_without_JavaScript(string name, int width, ColorScheme scheme, bool script)
+    public async Task The_page_is_whole_on_a_phone_in_the_dark_and_without_JavaScript(string name, int width, ColorScheme scheme, bool script)
     {
         Server.Shown.Show((caller, query) => new(caller.DisplayName, true, Views.Now, null, [Outage(query)], query, null));
         var page = await OpenAsync(name, width, scheme, script);

@@ -17,10 +17,10 @@ public sealed class RehearsalTests
     public Task A_rehearsed_rollout_is_granted_all_that_it_asks_for() => Rehearsal.PlayAsync(2, Pods, TimeProvider.System, TestContext.Current.CancellationToken);
 
     [Fact]
-    public Task It_needs_no_time_to_pass() => Rehearsal.PlayAsync(3, Pods, new FakeTimeProvider(), TestContext.Current.CancellationToken);
+    public Task A_rehearsal_needs_no_time_to_pass() => Rehearsal.PlayAsync(3, Pods, new FakeTimeProvider(), TestContext.Current.CancellationToken);
 
     [Fact]
-    public async Task It_leaves_no_instrument_behind()
+    public async Task A_rehearsal_leaves_no_instrument_behind()
     {
         await Rehearsal.PlayAsync(1, Pods, TimeProvider.System, TestContext.Current.CancellationToken);
 

@@ -29,7 +29,7 @@ public sealed class StartTests : IDisposable
     public async Task A_word_that_is_no_verb_is_a_mistake_and_starts_no_server()
     {
         var (code, said) = await RunAsync([], "bogus");
-        code.ShouldBe(1);
+        code.ShouldBe(2);
         said.ShouldContain("'bogus'");
     }
 
@@ -123,7 +123,7 @@ public sealed class StartTests : IDisposable
         foreach (var place in new[] { $"audit {Place("audit.jsonl")}", "ledger", $"sealing keys {Place("keys")}" })
             Unwrapped(said).Split("FAILS    ").ShouldContain(line => line.StartsWith(place + ": ") && line.Contains(words) && line.Contains(mend), Unwrapped(said));
         (code, said) = await RunAsync(inThere, [("BROKER_CONFIG", all)], "admin-token");
-        code.ShouldBe(1, said);
+        code.ShouldBe(2, said);
         said.ShouldContain(words);
         said.ShouldNotContain("   at Broker");
 

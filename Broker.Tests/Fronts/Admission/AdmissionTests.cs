@@ -82,7 +82,7 @@ public sealed class AdmissionTests
     }
 
     [Fact]
-    public async Task It_fails_open_and_what_is_no_review_is_a_mistake()
+    public async Task The_webhook_fails_open_and_what_is_no_review_is_a_mistake()
     {
         await using var world = new BrokerWorld(("Admission:Mode", "Refuse"));
         using var replica = await world.ReplicaAsync();

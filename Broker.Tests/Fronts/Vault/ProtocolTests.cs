@@ -383,7 +383,7 @@ public sealed class ProtocolTests
     }
 
     [Fact]
-    public async Task It_can_be_turned_off()
+    public async Task The_Vault_compatible_API_can_be_turned_off()
     {
         await using var world = new BrokerWorld(("VaultApi:Enabled", "false"));
         using var response = await (await world.ReplicaAsync()).GetAsync("/v1/sys/health", TestContext.Current.CancellationToken);

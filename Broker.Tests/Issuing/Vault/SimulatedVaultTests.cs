@@ -13,7 +13,7 @@ public sealed class SimulatedVaultTests
         ["seal-status", "leader", "mount-preflight", "static-creds", "metrics-denied-json", "seal", "unseal"];
 
     [Fact]
-    public async Task It_answers_every_recorded_request_as_the_real_server_did()
+    public async Task The_simulated_Vault_answers_every_recorded_request_as_the_real_server_did()
     {
         var time = new FakeTimeProvider(new DateTimeOffset(2026, 11, 23, 21, 24, 46, 123, TimeSpan.Zero));
         await using var vault = await SimulatedVault.StartAsync(time);

@@ -30,7 +30,7 @@ public sealed class VaultCircuitTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task It_opens_for_all_calls_and_says_when_to_come_back_and_closes_when_Vault_answers()
+    public async Task The_circuit_opens_for_all_calls_and_says_when_to_come_back_and_closes_when_Vault_answers()
     {
         await OpenAsync();
         var asked = vault.Seen.Count;

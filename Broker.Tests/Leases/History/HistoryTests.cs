@@ -30,7 +30,7 @@ public sealed class HistoryTests : IAsyncDisposable
     public ValueTask DisposeAsync() => store.DisposeAsync();
 
     [Fact]
-    public async Task It_is_kept_for_a_week_at_falling_resolution_and_no_longer()
+    public async Task A_history_is_kept_for_a_week_at_falling_resolution_and_no_longer()
     {
         for (var hour = 0; hour < 9 * 24; hour++)
         {

@@ -266,7 +266,7 @@ public sealed class GuaranteesOnOneServerTests : OneServerSequence
     }
 
     [Fact]
-    public async Task It_is_kept_while_nobody_holds_anything_there_and_no_longer_than_a_minute_when_nobody_works_there()
+    public async Task A_guarantee_is_kept_while_nobody_holds_anything_there_and_no_longer_than_a_minute_when_nobody_works_there()
     {
         await BeginAsync();
         for (var second = 0; second < 300; second += 20)

@@ -15,7 +15,7 @@ public sealed class MarksTests : LedgerSequence
     private static async Task<IEnumerable<string>> OwnAsync(SharedLedger replica) => (await replica.Marks.OwnAsync(Cancellation)).Order();
 
     [Fact]
-    public async Task It_is_made_once_for_all_replicas()
+    public async Task A_mark_is_made_once_for_all_replicas()
     {
         var (one, other) = (Another(), Another());
         (await one.Marks.OfNewUsersAsync(Cancellation)).ShouldBe("aaaa");

@@ -65,6 +65,8 @@ internal sealed class BrokerDoor : IDoor, IDisposable
         {
             using var request = Request(HttpMethod.Delete, $"/api/v1/holders/{grant.Holder}", pod);
             using var answer = await client.SendAsync(request, cancellation);
+            // A release that was answered with 503 may have been carried out: then the holder is gone already.
+            if (answer.StatusCode == HttpStatusCode.NotFound && tries > 1) return;
             if (answer.StatusCode != HttpStatusCode.ServiceUnavailable || answer.Headers.RetryAfter?.Delta is not { } wait || tries == MostReleases)
             {
                 answer.EnsureSuccessStatusCode();
