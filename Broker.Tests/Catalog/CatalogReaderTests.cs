@@ -190,14 +190,9 @@ public class CatalogReaderTests
 
     // So no login's role, which Vault compares in any case, can mean two.
     [Fact]
-    public void Roles_whose_names_differ_only_in_case_are_one()
-    {
-        var reading = Configured.Read(("Roles:Orders-API:HolderTtl", "00:07:00"));
-
-        reading.Errors.ShouldBeEmpty();
-        reading.Catalog!.Roles.Count.ShouldBe(2);
-        reading.Catalog.Roles.Values.Single(static role => role.Name.Equals("orders-api", StringComparison.OrdinalIgnoreCase)).HolderTtl.ShouldBe(TimeSpan.FromMinutes(7));
-    }
+    public void No_two_roles_have_names_that_differ_only_in_case() =>
+        Configured.Read(("Roles:Orders-API:HolderTtl", "00:07:00")).Errors.ShouldHaveSingleItem().ShouldSatisfyAllConditions(
+            error => error.Path.ShouldBe("Broker:Roles:Orders-API"), error => error.Mend.ShouldContain("a-z"));
 
     [Fact]
     public void A_loopback_address_may_be_plain_http() =>
