@@ -244,6 +244,19 @@ public sealed class MariaDbBehaviourTests(SharedServers servers) : IAsyncLifetim
         }
     }
 
+    // MariaDB has caching_sha2_password too from 11.4.9 on, and puts mysql_native_password in its place where it is not named.
+    [Theory]
+    [InlineData(true, "mysql_native_password", "IDENTIFIED BY 'p'")]
+    [InlineData(true, "", "IDENTIFIED BY 'p'")]
+    [InlineData(true, "ed25519", "IDENTIFIED VIA ed25519 USING PASSWORD('p')")]
+    [InlineData(true, "parsec", "IDENTIFIED VIA parsec USING PASSWORD('p')")]
+    [InlineData(true, "caching_sha2_password", "IDENTIFIED VIA caching_sha2_password USING PASSWORD('p')")]
+    [InlineData(true, "unix_socket", null)]
+    [InlineData(false, "caching_sha2_password", "IDENTIFIED BY 'p'")]
+    [InlineData(false, "sha256_password", "IDENTIFIED BY 'p'")]
+    [InlineData(false, "ed25519", null)]
+    public void A_clause_for_another_password_leaves_the_plugin(bool isMariaDb, string plugin, string? clause) => Authentication.Clause(isMariaDb, plugin, "p").ShouldBe(clause);
+
     [Fact]
     public async Task Another_password_keeps_the_plugin_for_an_administrator_that_may_read_the_list_of_users_alone()
     {
@@ -271,6 +284,7 @@ public sealed class MariaDbBehaviourTests(SharedServers servers) : IAsyncLifetim
         var user = new Login(own.Name + "-user", new(Guid.NewGuid().ToString("N")));
         await own.DoAsync("SET GLOBAL read_only = 1", Cancellation);
         await own.DoAsync($"CREATE USER '{own.Name}-by-hand'@'%'", Cancellation);
+        var session = await own.OpenAsync(there, Cancellation);
 
         Func<Task>[] changes =
         [
@@ -288,6 +302,7 @@ public sealed class MariaDbBehaviourTests(SharedServers servers) : IAsyncLifetim
             failure.Message.ShouldContain("read_only");
         }
 
+        (await MySqlFixture.AnswersAsync(session, Cancellation)).ShouldBeFalse("it was shut out: its sessions end on a replica too");
         await engine.TryLoginAsync(own.Database, there, Cancellation);
         (await engine.FindUsersAsync(own.Database, own.Name, Cancellation)).Select(one => one.Username).ShouldBe([own.Name + "-by-hand", there.Username], ignoreOrder: true);
         await own.DoAsync("SET GLOBAL read_only = 0", Cancellation);

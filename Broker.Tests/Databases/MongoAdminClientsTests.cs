@@ -49,7 +49,7 @@ public sealed class MongoAdminClientsTests : IDisposable
         var after = clients.ClientOf(Of(WithAuthority));
 
         after.ShouldNotBeSameAs(before);
-        clock.Advance(TimeSpan.FromSeconds(14));
+        clock.Advance(TimeSpan.FromSeconds(29));
         IsDisposed(before).ShouldBeFalse("a command may still be running");
         clock.Advance(TimeSpan.FromSeconds(2));
         IsDisposed(before).ShouldBeTrue();
@@ -90,6 +90,21 @@ public sealed class MongoAdminClientsTests : IDisposable
         clients.ClientOf(billing with { AdminConnectionString = new("mongodb://127.0.0.1:2/") });
         clock.Advance(TimeSpan.FromMinutes(1));
         IsDisposed(shared).ShouldBeTrue();
+    }
+
+    [Fact]
+    public void A_database_that_asks_no_more_has_no_client_in_the_end()
+    {
+        var (orders, billing) = (Of("mongodb://127.0.0.1:1/"), Of("mongodb://127.0.0.1:2/") with { Name = "billing" });
+        var (gone, stays) = (clients.ClientOf(orders), clients.ClientOf(billing));
+        for (var minute = 0; minute <= 11; minute++)
+        {
+            clients.ClientOf(billing).ShouldBeSameAs(stays);
+            clock.Advance(TimeSpan.FromMinutes(1));
+        }
+
+        (IsDisposed(gone), IsDisposed(stays)).ShouldBe((true, false));
+        clients.ClientOf(orders).ShouldNotBeSameAs(gone);
     }
 
     [Fact]

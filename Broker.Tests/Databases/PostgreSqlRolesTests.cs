@@ -1,6 +1,7 @@
 using Broker.Core.Databases;
 using Broker.Core.Databases.PostgreSql;
 using Broker.Core.Model;
+using LoadTests.Servers.LocalServers;
 using Npgsql;
 using Shouldly;
 using Xunit;
@@ -21,6 +22,21 @@ public sealed class PostgreSqlRolesTests(SharedServers servers) : IAsyncLifetime
     {
         await engine.DisposeAsync();
         await bench.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task L13_A_look_beside_a_transaction_goes_to_the_same_of_several_servers()
+    {
+        await using var admin = new AdminConnections();
+        var another = LoopbackPort.Take();
+        var several = bench.Database with { AdminConnectionString = new($"Host=127.0.0.1:{another},{bench.Database.Host}:{bench.Database.Port};{bench.Database.AdminConnectionString.Reveal()}") };
+
+        await using var inside = await admin.OpenAsync(several, null, Cancellation);
+        await using var beside = await admin.OpenAsync(several, null, Cancellation, inside);
+
+        var settings = new NpgsqlConnectionStringBuilder(admin.Pool(several, null, inside).ConnectionString);
+        (settings.Host, settings.Port, settings.MaxPoolSize).ShouldBe((bench.Database.Host, bench.Database.Port, 1));
+        (beside.Host, beside.Port).ShouldBe((inside.Host, inside.Port));
     }
 
     [Fact]

@@ -13,15 +13,19 @@ internal sealed class AdminClients(TimeProvider clock) : IDisposable
 {
     private const int PoolSize = 4;
     private static readonly TimeSpan AnswersWithin = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan IdleFor = TimeSpan.FromMinutes(10);
 
     private readonly Lock gate = new();
     private readonly Dictionary<string, Lazy<MongoClient>> clients = new(StringComparer.Ordinal);
-    // By database, and apart for its replica: the key of its client.
-    private readonly Dictionary<(string Database, bool IsReplica), string> used = [];
+    // By database, and apart for its replica: the key of its client, and when it was last asked for.
+    private readonly Dictionary<(string Database, bool IsReplica), (string Key, Moment At)> used = [];
     private readonly Dictionary<MongoClient, ITimer> retired = [];
 
     /// <summary>How long finding a server, and connecting, may take.</summary>
     public static TimeSpan ConnectWithin { get; } = TimeSpan.FromSeconds(5);
+
+    // A command finds a server, connects to it, and is answered; and a moment more.
+    private static TimeSpan OverWithin => ConnectWithin + ConnectWithin + AnswersWithin + TimeSpan.FromSeconds(5);
 
     /// <summary>Runs a command and returns the server's reply.</summary>
     /// <param name="database">The database.</param>
@@ -160,12 +164,26 @@ internal sealed class AdminClients(TimeProvider clock) : IDisposable
     {
         lock (gate)
         {
-            var before = used.GetValueOrDefault(by);
-            used[by] = key;
-            if (before is not null && before != key && !used.ContainsValue(before) && clients.Remove(before, out var replaced) && replaced.IsValueCreated) Retire(replaced.Value);
+            var now = Moment.Now(clock);
+            var before = used.GetValueOrDefault(by).Key;
+            used[by] = (key, now);
+            if (before != key) RetireUnused(before);
+
+            // A database that is no longer configured asks no more.
+            foreach (var (of, idle) in used.Where(entry => entry.Value.At.Age(clock) > IdleFor).ToList())
+            {
+                used.Remove(of);
+                RetireUnused(idle.Key);
+            }
+
             if (clients.TryGetValue(key, out var there)) return there;
             return clients[key] = new(create);
         }
+    }
+
+    private void RetireUnused(string? key)
+    {
+        if (key is not null && used.Values.All(other => other.Key != key) && clients.Remove(key, out var replaced) && replaced.IsValueCreated) Retire(replaced.Value);
     }
 
     private void Retire(MongoClient client) => retired[client] = clock.CreateTimer(
@@ -179,7 +197,7 @@ internal sealed class AdminClients(TimeProvider clock) : IDisposable
 
             client.Dispose();
         },
-        null, AnswersWithin, Timeout.InfiniteTimeSpan);
+        null, OverWithin, Timeout.InfiniteTimeSpan);
 
     private static MongoClient Create(Database database, UriOptions options)
     {

@@ -119,19 +119,20 @@ public sealed class MongoDbEngine(ILogger<MongoDbEngine> log, TimeProvider clock
     public async Task ShutOutAsync(Database database, string username, CancellationToken cancellation)
     {
         await RefuseOwnAsync(database, username, cancellation);
-        DatabaseException? stillIn = null;
+        DatabaseException? refused;
+        var left = "it can no longer log in, but connections that are open keep their rights";
         try
         {
-            await DisarmAsync(database, username, cancellation);
+            refused = await DisarmAsync(database, username, cancellation);
         }
         catch (DatabaseException exception) when (exception.Failure == DatabaseFailure.StatementRefused)
         {
-            stillIn = exception;
+            (refused, left) = (exception, "it can still log in");
         }
 
         await EndOperationsAsync(database, username, cancellation);
-        if (stillIn is not null)
-            throw new DatabaseException(stillIn.Failure, $"Its running operations were told to end, but it can still log in: {stillIn.Message}");
+        if (refused is not null)
+            throw new DatabaseException(refused.Failure, $"Its running operations were told to end; {left}: {refused.Message}");
     }
 
     /// <summary>
@@ -185,18 +186,23 @@ public sealed class MongoDbEngine(ILogger<MongoDbEngine> log, TimeProvider clock
     /// <summary>Closes the administrator connections.</summary>
     public void Dispose() => admin.Dispose();
 
-    private async Task DisarmAsync(Database database, string username, CancellationToken cancellation)
+    // Takes password and roles away. Not null: the server takes the password alone, because the administrator may not take roles.
+    private async Task<DatabaseException?> DisarmAsync(Database database, string username, CancellationToken cancellation)
     {
         var password = Passwords.New();
         try
         {
             await ChangedAsync(database, database.AuthSource, UserCommands.Disarm(username, password), cancellation);
+            return null;
         }
         catch (DatabaseException exception) when (exception.Failure == DatabaseFailure.StatementRefused)
         {
+            if (!await ChangedAsync(database, database.AuthSource, UserCommands.NewPassword(username, password), cancellation)) return null;
+            if (MongoFailure.IsNotAllowed(exception)) return exception;
+
             // DocumentDB, and with it FerretDB 2, changes no roles: it refuses the whole command.
-            if (await ChangedAsync(database, database.AuthSource, UserCommands.NewPassword(username, password), cancellation))
-                log.RolesNotTaken(database.Name, username, exception.Message);
+            log.RolesNotTaken(database.Name, username, exception.Message);
+            return null;
         }
     }
 

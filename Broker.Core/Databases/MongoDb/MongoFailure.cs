@@ -32,6 +32,9 @@ internal static class MongoFailure
     public static bool IsNotOffered(DatabaseException exception) =>
         exception.Failure == DatabaseFailure.StatementRefused;
 
+    /// <summary>Whether the administrator lacks the right for a command (Unauthorized).</summary>
+    public static bool IsNotAllowed(DatabaseException exception) => CodeOf(exception) == 13;
+
     /// <summary>A command was refused, or the server is not there; none of its effects remain.</summary>
     public static DatabaseException OfCommand(Database database, Exception exception) =>
         Of(exception, $"Database '{database.Name}'", "check AdminConnectionString");

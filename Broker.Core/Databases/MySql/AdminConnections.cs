@@ -63,9 +63,7 @@ internal sealed class AdminConnections : IAsyncDisposable
         var connection = await OpenAsync(database, cancellation);
         try
         {
-            var readOnly = false;
-            await AdminReads.RunAsync(connection, database, $"SHOW GLOBAL VARIABLES LIKE '{ServerFacts.ReadOnly}'", row => readOnly = ServerFacts.IsReadOnly(row.GetString(1)), cancellation);
-            if (!readOnly) return connection;
+            if (!await IsReadOnlyAsync(connection, database, cancellation)) return connection;
             await ClearAsync(connection);
             throw MySqlFailure.OfReadOnly(database);
         }
@@ -74,6 +72,15 @@ internal sealed class AdminConnections : IAsyncDisposable
             await connection.DisposeAsync();
             throw;
         }
+    }
+
+    /// <summary>Whether the server takes no writes but those of administrators.</summary>
+    /// <exception cref="DatabaseException">The server refuses, or is not there.</exception>
+    public static async Task<bool> IsReadOnlyAsync(MySqlConnection connection, Database database, CancellationToken cancellation)
+    {
+        var readOnly = false;
+        await AdminReads.RunAsync(connection, database, $"SHOW GLOBAL VARIABLES LIKE '{ServerFacts.ReadOnly}'", row => readOnly = ServerFacts.IsReadOnly(row.GetString(1)), cancellation);
+        return readOnly;
     }
 
     /// <summary>Closes the idle connections of a connection's pool, so that the next ones go where the host's name points now.</summary>

@@ -15,7 +15,8 @@ internal static class Authentication
     // An account without a name of a plugin is one of mysql_native_password. The last is TiDB's.
     private static readonly string[] Plain = ["", "mysql_native_password", "caching_sha2_password", "sha256_password", "tidb_sm3_password"];
 
-    private static readonly string[] OfMariaDb = ["ed25519", "parsec"];
+    // Of MariaDB, from 11.4.9 on also MySQL's newer one (https://mariadb.com/docs/server/reference/plugins/authentication-plugins).
+    private static readonly string[] OfMariaDb = ["ed25519", "parsec", "caching_sha2_password"];
 
     /// <summary>The clause of <c>ALTER USER</c> that gives each account of a user another password, and leaves it its plugin.</summary>
     /// <exception cref="DatabaseException">The server is not there, or an account authenticates by something else than one password that it keeps.</exception>
@@ -28,18 +29,25 @@ internal static class Authentication
         {
             if (several.Contains(account))
                 throw Refused(database, account, "authenticates by several rules, of which a password would leave one");
-            var password = login.Password.Reveal();
-            clauses[account] = Plain.Contains(plugin) ? $"IDENTIFIED BY '{password}'"
-                : isMariaDb && OfMariaDb.Contains(plugin) ? $"IDENTIFIED VIA {plugin} USING PASSWORD('{password}')"
-                : throw Refused(database, account, $"authenticates by {plugin}, which keeps no password that the broker can change");
+            clauses[account] = Clause(isMariaDb, plugin, login.Password.Reveal())
+                ?? throw Refused(database, account, $"authenticates by {plugin}, which keeps no password that the broker can change");
         }
 
         return clauses;
     }
 
+    /// <summary>The clause for one account; null: its plugin keeps no password that can be changed.</summary>
+    /// <param name="isMariaDb">Whether the server is MariaDB.</param>
+    /// <param name="plugin">The account's plugin; empty: none is named.</param>
+    /// <param name="password">The new password.</param>
+    internal static string? Clause(bool isMariaDb, string plugin, string password) =>
+        isMariaDb && OfMariaDb.Contains(plugin) ? $"IDENTIFIED VIA {plugin} USING PASSWORD('{password}')"
+        : Plain.Contains(plugin) ? $"IDENTIFIED BY '{password}'"
+        : null;
+
     private static DatabaseException Refused(Database database, Account account, string why) => new(
         DatabaseFailure.StatementRefused,
-        $"Database '{database.Name}': '{account.Username}'@'{account.Host}' {why}. Let a static role's users authenticate by one password: {string.Join(", ", [.. Plain[1..3], .. OfMariaDb])}.");
+        $"Database '{database.Name}': '{account.Username}'@'{account.Host}' {why}. Let a static role's users authenticate by one password: {string.Join(", ", Plain[1..3].Union(OfMariaDb))}.");
 
     private static async Task<List<(Account Account, string Plugin)>> PluginsAsync(MySqlConnection connection, Database database, string username, CancellationToken cancellation)
     {

@@ -17,13 +17,22 @@ internal sealed class UserRemoval(AdminConnections admin, AccountStatements stat
 
     /// <summary>
     /// No more logins, and its sessions end; returns when they have. Sessions of a dropped user end too. Each step is
-    /// tried, whatever the outcome of the one before it.
+    /// tried, whatever the outcome of the one before it: on a server that has become a replica nothing is locked, but the sessions that pods still have there end.
     /// </summary>
     /// <exception cref="DatabaseException">A step failed; the message says which, and why.</exception>
     public async Task ShutOutAsync(Database database, string username, CancellationToken cancellation)
     {
-        await using var connection = await admin.OpenForChangeAsync(database, cancellation);
-        await ShutOutAsync(connection, database, username, await FindOursAsync(connection, database, username, cancellation), cancellation);
+        await using var connection = await admin.OpenAsync(database, cancellation);
+        var accounts = await FindOursAsync(connection, database, username, cancellation);
+        if (!await AdminConnections.IsReadOnlyAsync(connection, database, cancellation))
+        {
+            await ShutOutAsync(connection, database, username, accounts, cancellation);
+            return;
+        }
+
+        await AdminConnections.ClearAsync(connection);
+        await EndSessionsAsync(connection, database, username, cancellation);
+        throw MySqlFailure.OfReadOnly(database);
     }
 
     /// <summary>The sessions a user has; the server names them even when the user was dropped.</summary>

@@ -28,17 +28,18 @@ internal sealed class AdminConnections : IAsyncDisposable
     /// Another database of the same server; null: the one in the connection string, or else the one that pods open.
     /// </param>
     /// <param name="beside">
-    /// The pool of one connection for a look at the server beside an open transaction: whoever waits for it holds one of the other
-    /// pool already, and must not wait for another of those.
+    /// Not null: the pool of one connection for a look at the server beside this one's open transaction: whoever waits for it holds one of the other
+    /// pool already, and must not wait for another of those. It leads to the same of several servers.
     /// </param>
     /// <exception cref="DatabaseException">The connection string cannot be understood.</exception>
-    public NpgsqlDataSource Pool(Database database, string? databaseName = null, bool beside = false)
+    public NpgsqlDataSource Pool(Database database, string? databaseName = null, NpgsqlConnection? beside = null)
     {
         var settings = Settings(database);
         settings.Database = databaseName ?? settings.Database ?? database.DatabaseName;
         settings.Pooling = true;
         settings.MinPoolSize = 0;
-        settings.MaxPoolSize = beside ? 1 : PoolSize;
+        settings.MaxPoolSize = beside is null ? PoolSize : 1;
+        if (beside is { Host: { } host, Port: var port }) (settings.Host, settings.Port, settings.TargetSessionAttributes) = (host, port, null);
         settings.ConnectionIdleLifetime = 30;
         settings.ConnectionPruningInterval = 10;
         settings.ApplicationName = OwnConnections.ProgramName;
@@ -61,7 +62,7 @@ internal sealed class AdminConnections : IAsyncDisposable
 
     /// <summary>Opens a connection.</summary>
     /// <exception cref="DatabaseException">It cannot be opened.</exception>
-    public async Task<NpgsqlConnection> OpenAsync(Database database, string? databaseName, CancellationToken cancellation, bool beside = false)
+    public async Task<NpgsqlConnection> OpenAsync(Database database, string? databaseName, CancellationToken cancellation, NpgsqlConnection? beside = null)
     {
         var pool = Pool(database, databaseName, beside);
         try

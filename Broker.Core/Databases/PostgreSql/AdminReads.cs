@@ -24,7 +24,7 @@ internal static class AdminReads
         string sql,
         IReadOnlyList<NpgsqlParameter> parameters,
         Func<NpgsqlDataReader, Task<T>> read,
-        CancellationToken cancellation) => RunAsync(admin, database, null, beside: false, sql, parameters, read, cancellation);
+        CancellationToken cancellation) => RunAsync(admin, database, null, beside: null, sql, parameters, read, cancellation);
 
     /// <summary>
     /// Runs it as <see cref="RunAsync{T}(AdminConnections, Database, string, IReadOnlyList{NpgsqlParameter}, Func{NpgsqlDataReader, Task{T}}, CancellationToken)"/>
@@ -33,6 +33,7 @@ internal static class AdminReads
     /// <param name="admin">Opens connections.</param>
     /// <param name="database">The database.</param>
     /// <param name="databaseName">Another database of the same server; null: the administrator's.</param>
+    /// <param name="inside">The connection with the transaction: the query runs on its server.</param>
     /// <param name="sql">The query.</param>
     /// <param name="parameters">Its parameters.</param>
     /// <param name="read">Reads the result.</param>
@@ -42,10 +43,11 @@ internal static class AdminReads
         AdminConnections admin,
         Database database,
         string? databaseName,
+        NpgsqlConnection inside,
         string sql,
         IReadOnlyList<NpgsqlParameter> parameters,
         Func<NpgsqlDataReader, Task<T>> read,
-        CancellationToken cancellation) => RunAsync(admin, database, databaseName, beside: true, sql, parameters, read, cancellation);
+        CancellationToken cancellation) => RunAsync(admin, database, databaseName, inside, sql, parameters, read, cancellation);
 
     /// <summary>Runs it on an open connection. In a transaction, later statements also find only PostgreSQL's own names.</summary>
     /// <exception cref="NpgsqlException">The server refuses or is not there.</exception>
@@ -72,7 +74,7 @@ internal static class AdminReads
         AdminConnections admin,
         Database database,
         string? databaseName,
-        bool beside,
+        NpgsqlConnection? beside,
         string sql,
         IReadOnlyList<NpgsqlParameter> parameters,
         Func<NpgsqlDataReader, Task<T>> read,

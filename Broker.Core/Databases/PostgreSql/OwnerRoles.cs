@@ -58,11 +58,12 @@ internal static class OwnerRoles
     /// <param name="database">The database.</param>
     /// <param name="username">The user.</param>
     /// <param name="newOwner">The role's oid.</param>
+    /// <param name="inside">The connection with the transaction.</param>
     /// <param name="cancellation">Ends the wait.</param>
     /// <exception cref="DatabaseException">The server is not there or refuses.</exception>
-    public static async Task<string?> GrowthAsync(AdminConnections admin, Database database, string username, uint newOwner, CancellationToken cancellation) =>
+    public static async Task<string?> GrowthAsync(AdminConnections admin, Database database, string username, uint newOwner, NpgsqlConnection inside, CancellationToken cancellation) =>
         await AdminReads.RunBesideAsync(
-            admin, database, null, $"{Query} WHERE o.oid = $2", [new NpgsqlParameter<string> { TypedValue = username }, Ownership.Oid(newOwner)],
+            admin, database, null, inside, $"{Query} WHERE o.oid = $2", [new NpgsqlParameter<string> { TypedValue = username }, Ownership.Oid(newOwner)],
             reader => ReadAsync(reader, cancellation), cancellation) switch
         {
             null => "a role that they make themselves, of which it was no member",

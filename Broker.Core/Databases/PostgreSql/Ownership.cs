@@ -80,6 +80,7 @@ internal static class Ownership
             admin,
             database,
             databaseName,
+            inside,
             $"""
             SELECT s.classid, s.objid, coalesce(pg_describe_object(s.classid, s.objid, 0), 'something') FROM pg_shdepend s
             WHERE {OwnedBy("$1")} AND (s.dbid = 0 OR s.dbid = (SELECT here.oid FROM pg_database here WHERE here.datname = current_database()))

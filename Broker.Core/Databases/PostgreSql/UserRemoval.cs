@@ -108,7 +108,7 @@ internal sealed class UserRemoval(AdminConnections admin, RoleTransactions trans
                     var things = await Ownership.ThingsAsync(admin, database, null, user.Oid, inside, cancellation);
                     foreach (var given in things.Where(thing => thing.Owner is { } owner && owner != user.Oid).GroupBy(thing => thing.Owner!.Value))
                     {
-                        if (await OwnerRoles.GrowthAsync(admin, database, user.Name, given.Key, cancellation) is not { } to) continue;
+                        if (await OwnerRoles.GrowthAsync(admin, database, user.Name, given.Key, inside, cancellation) is not { } to) continue;
                         (names, growth) = (NamesOf(given), to);
                         throw new DatabaseException(DatabaseFailure.StillOwns, names);
                     }

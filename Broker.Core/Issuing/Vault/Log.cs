@@ -61,4 +61,7 @@ internal static partial class Log
 
     [LoggerMessage(3018, LogLevel.Error, "Issuer {Issuer}: the token file holds a new token that cannot be used: {Reason} The previous one stays in use")]
     public static partial void TokenInFileNotUsable(ILogger logger, string issuer, string reason);
+
+    [LoggerMessage(3019, LogLevel.Warning, "Issuer {Issuer}: a standby redirected the request for a user at {Path}, and the active node made one. If the standby had passed the request on before, and only lost the answer, there is a second user that no lease of the broker knows, until Vault drops it at the end of its lease. Let Address lead to the active node, e.g. by a health check on sys/health")]
+    public static partial void IssuedAfterRedirect(ILogger logger, string issuer, VaultPath path);
 }

@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.Json.Nodes;
 using Broker.Core.Catalog;
 using Broker.Core.Model;
+using Microsoft.Extensions.Logging;
 
 namespace Broker.Core.Issuing.Vault;
 
@@ -22,11 +23,12 @@ internal sealed class VaultClient : IDisposable
     private readonly VaultIssuerDefinition definition;
     private readonly VaultChannels channels;
     private readonly TimeProvider time;
+    private readonly ILogger logger;
     private readonly string root;
 
-    public VaultClient(VaultIssuerDefinition definition, VaultChannels channels, TimeProvider time)
+    public VaultClient(VaultIssuerDefinition definition, VaultChannels channels, TimeProvider time, ILogger logger)
     {
-        (this.definition, this.channels, this.time) = (definition, channels, time);
+        (this.definition, this.channels, this.time, this.logger) = (definition, channels, time, logger);
         root = $"{definition.Address.GetLeftPart(UriPartial.Path).TrimEnd('/')}/v1/";
     }
 
@@ -68,6 +70,7 @@ internal sealed class VaultClient : IDisposable
     public async Task<VaultCredentials> IssueAsync(VaultPath path, Secret token, CancellationToken cancellation)
     {
         var reply = await SendAsync(new VaultRequest(VaultCall.Issue, HttpMethod.Get, path), token, cancellation);
+        if (reply.IsRedirected) Log.IssuedAfterRedirect(logger, definition.Name, path);
         return VaultCredentials.From(reply);
     }
 

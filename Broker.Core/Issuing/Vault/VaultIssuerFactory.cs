@@ -11,7 +11,7 @@ public sealed class VaultIssuerFactory(IVaultTokenStore store, TimeProvider time
     /// <summary>The issuer for a definition, with connections and a circuit breaker of its own. Dispose of it.</summary>
     public VaultIssuer Create(VaultIssuerDefinition definition)
     {
-        var client = new VaultClient(definition, new VaultChannels(definition, time, logger), time);
+        var client = new VaultClient(definition, new VaultChannels(definition, time, logger), time, logger);
         return new VaultIssuer(definition, client, new VaultTokenSource(client, definition, store, time, logger), logger);
     }
 }

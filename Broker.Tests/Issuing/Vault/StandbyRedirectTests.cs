@@ -122,6 +122,7 @@ public sealed class StandbyRedirectTests : IAsyncLifetime
         if (failure is null) (await issuing).Login!.Username.ShouldBe(active.Users.Single());
         else (await Should.ThrowAsync<IssuerException>(issuing)).Failure.ShouldBe(failure.Value);
         redirects.ShouldBe(1);
+        bench.Logger.Events.Contains(3019).ShouldBe(failure is null, "there may be a second user, of which nobody else tells");
     }
 
     [Fact]

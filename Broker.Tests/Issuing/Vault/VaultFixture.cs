@@ -24,7 +24,7 @@ internal sealed class VaultFixture : IDisposable
         time ??= TimeProvider.System;
         Definition = definition;
         Store = store ?? new InMemoryVaultTokenStore(time);
-        Client = new VaultClient(definition, new VaultChannels(definition, time, Logger), time);
+        Client = new VaultClient(definition, new VaultChannels(definition, time, Logger), time, Logger);
         Tokens = new VaultTokenSource(Client, definition, Store, time, Logger);
         Issuer = new VaultIssuer(definition, Client, Tokens, Logger);
     }
