@@ -10,7 +10,7 @@ if [ "${1:-}" = --quick ]; then
   quick=$(mktemp)
   shift
 else
-  .ci/need-programs.sh postgresql mariadb-server redis-server pgbouncer chromium libfaketime docker-compose prometheus nginx-light python3-hvac drivers
+  .ci/need-programs.sh postgresql mariadb-server redis-server pgbouncer chromium-headless-shell libfaketime docker-compose prometheus nginx-light python3-hvac drivers
   .ci/need-postgres-18.sh
   (cd Broker.Tests/Drivers/Programs && npm ci --no-audit --no-fund --silent)
 fi

@@ -1,6 +1,8 @@
+using System.Runtime.CompilerServices;
 using Microsoft.Playwright;
 using Shouldly;
 using Xunit;
+using Xunit.Sdk;
 
 namespace Broker.Tests.Page;
 
@@ -8,7 +10,9 @@ namespace Broker.Tests.Page;
 public sealed class Browser : IAsyncLifetime
 {
     private static readonly string? Program = Environment.GetEnvironmentVariable("BROKER_TEST_CHROMIUM")
-        ?? new[] { "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome" }.FirstOrDefault(File.Exists);
+        ?? new[] { "/usr/bin/chromium-headless-shell", "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome" }.FirstOrDefault(File.Exists);
+
+    private static readonly ConditionalWeakTable<IBrowserContext, ITest> Whose = [];
 
     private IPlaywright? playwright;
 
@@ -16,7 +20,7 @@ public sealed class Browser : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        Program.ShouldNotBeNull("No Chromium here: apt-get install chromium, or name one in BROKER_TEST_CHROMIUM.");
+        Program.ShouldNotBeNull("No Chromium here: apt-get install chromium-headless-shell (or chromium), or name one in BROKER_TEST_CHROMIUM.");
         playwright = await Playwright.CreateAsync();
         Running = await playwright.Chromium.LaunchAsync(new()
         {
@@ -28,7 +32,11 @@ public sealed class Browser : IAsyncLifetime
     /// <summary>A page in a context of its own, which waits for what a test looks for as long as a slow machine needs.</summary>
     public static async Task<IPage> PageAsync(IBrowser browser, BrowserNewContextOptions? options = null)
     {
+        // The pages of tests that are over would go on drawing what their brokers tell.
+        var test = TestContext.Current.Test!;
+        foreach (var over in browser.Contexts.Where(context => Whose.TryGetValue(context, out var whose) && whose != test).ToList()) await over.CloseAsync();
         var context = await browser.NewContextAsync(options);
+        Whose.Add(context, test);
         context.SetDefaultTimeout((float)TimeSpan.FromMinutes(3).TotalMilliseconds);
         return await context.NewPageAsync();
     }

@@ -48,7 +48,7 @@ public sealed class LocalMariaDb : ILocalDatabase
     /// <summary>The user with all privileges: <c>admin</c> (<c>root</c> in a container).</summary>
     public string AdminUsername { get; }
 
-    /// <summary>The administrator's password, made for this server.</summary>
+    /// <summary>The administrator's password, made for the servers of this process.</summary>
     public string AdminPassword { get; }
 
     /// <summary>The administrator's connection to the database, for MySqlConnector.</summary>
@@ -62,8 +62,8 @@ public sealed class LocalMariaDb : ILocalDatabase
     public static async Task<LocalMariaDb> StartAsync(LocalMariaDbSettings? settings = null, CancellationToken cancellation = default)
     {
         settings ??= new();
-        var password = Guid.NewGuid().ToString("N");
         var docker = await DockerEngine.IsUsedAsync();
+        var password = docker ? Guid.NewGuid().ToString("N") : MariaDbProcess.Password;
         var mariaDb = await LoopbackPort.StartOnAsync(async port =>
         {
             IServerHost server = docker

@@ -53,7 +53,7 @@ public sealed class LocalPostgres : ILocalDatabase
     /// <summary>The superuser: <c>postgres</c>.</summary>
     public string AdminUsername { get; } = "postgres";
 
-    /// <summary>The superuser's password, made for this server.</summary>
+    /// <summary>The superuser's password, made for the servers of this process.</summary>
     public string AdminPassword { get; }
 
     /// <summary>The superuser's connection to the database, for Npgsql.</summary>
@@ -67,8 +67,8 @@ public sealed class LocalPostgres : ILocalDatabase
     public static async Task<LocalPostgres> StartAsync(LocalPostgresSettings? settings = null, CancellationToken cancellation = default)
     {
         settings ??= new();
-        var password = Guid.NewGuid().ToString("N");
         var docker = await DockerEngine.IsUsedAsync();
+        var password = docker ? Guid.NewGuid().ToString("N") : PostgresProcess.Password;
         var postgres = await LoopbackPort.StartOnAsync(async port =>
         {
             IServerHost server = docker

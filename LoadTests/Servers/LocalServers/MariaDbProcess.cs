@@ -17,6 +17,9 @@ internal sealed class MariaDbProcess : IServerHost
         this.password = password;
     }
 
+    /// <summary>The administrator's password, of all servers of this process: they are copies of one.</summary>
+    public static string Password { get; } = Guid.NewGuid().ToString("N");
+
     public string? Directory => home.Path;
 
     // MariaDB refuses to run as root.
@@ -78,20 +81,23 @@ internal sealed class MariaDbProcess : IServerHost
         await home.DisposeAsync();
     }
 
-    private async Task InitializeAsync(CancellationToken cancellation)
+    private Task InitializeAsync(CancellationToken cancellation) =>
+        MadeOnce.CopyAsync("mariadb", User, MakeAsync, DataDirectory).WaitAsync(cancellation);
+
+    private async Task<string> MakeAsync(PrivateDirectory directory)
     {
+        var data = Path.Combine(directory.Path, "data");
         await using var install = await ChildProcess.StartAsync(new()
         {
             // The password comes through the environment and a file of its own, not through the arguments that every user can list.
             Program = "sh",
             Arguments =
             [
-                // When several install at once one fails now and then, for a reason not yet known: it is tried up to three times.
-                "-c", """umask 077 && printf '%s\n' "$SETUP" >"$2/setup.sql" && unset SETUP && for try in 1 2 3; do "$0" --no-defaults --datadir="$1" --auth-root-authentication-method=normal --skip-test-db --skip-name-resolve --extra-file="$2/setup.sql"; code=$?; [ $code -eq 0 ] && break; rm -rf "$1"/*; done; rm -f "$2/setup.sql"; exit $code""",
-                ServerProgram.OfMariaDb("mariadb-install-db"), DataDirectory, home.Path,
+                "-c", """umask 077 && printf '%s\n' "$SETUP" >"$2/setup.sql" && unset SETUP && "$0" --no-defaults --datadir="$1" --auth-root-authentication-method=normal --skip-test-db --skip-name-resolve --extra-file="$2/setup.sql"; code=$?; rm -f "$2/setup.sql"; exit $code""",
+                ServerProgram.OfMariaDb("mariadb-install-db"), data, directory.Path,
             ],
             User = User,
-            LogFile = Path.Combine(home.Path, "install.log"),
+            LogFile = Path.Combine(directory.Path, "install.log"),
             Environment = new Dictionary<string, string>
             {
                 // One statement a line. Nobody but the administrator can log in, and nobody without a password.
@@ -103,7 +109,8 @@ internal sealed class MariaDbProcess : IServerHost
                     """,
             },
         });
-        if (await install.ExitCodeAsync(settings.StartWithin, cancellation) is var code and not 0)
-            throw new ServerStartException($"mariadb-install-db ended with exit code {code}. The end of its log:\n{install.EndOfLog()}");
+        return await install.ExitCodeAsync(settings.StartWithin, CancellationToken.None) is var code and not 0
+            ? throw new ServerStartException($"mariadb-install-db ended with exit code {code}. The end of its log:\n{install.EndOfLog()}")
+            : data;
     }
 }

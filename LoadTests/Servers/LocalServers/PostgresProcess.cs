@@ -19,6 +19,9 @@ internal sealed class PostgresProcess : IServerHost
         this.password = password;
     }
 
+    /// <summary>The superuser's password, of all servers of this process: they are copies of one.</summary>
+    public static string Password { get; } = Guid.NewGuid().ToString("N");
+
     public string? Directory => home.Path;
 
     // PostgreSQL refuses to run as root.
@@ -79,22 +82,34 @@ internal sealed class PostgresProcess : IServerHost
 
     private async Task InitializeAsync(CancellationToken cancellation)
     {
-        var log = Path.Combine(home.Path, "initdb.log");
-        await using var initdb = await ChildProcess.StartAsync(new()
-        {
-            // The password comes through the environment and a file of its own, not through the arguments that every user can list.
-            Program = "sh",
-            Arguments =
+        await MadeOnce.CopyAsync($"postgres {settings.Version}", User, MakeAsync, DataDirectory);
+
+        // The broker tells servers apart by their identifier: a copy gets its own, the first eight bytes here, and a log that has it too.
+        await using (var control = new FileStream(Path.Combine(DataDirectory, "global", "pg_control"), FileMode.Open, FileAccess.Write))
+            await control.WriteAsync(BitConverter.GetBytes(Random.Shared.NextInt64()), cancellation);
+        await RunAsync(Path.Combine(home.Path, "pg_resetwal.log"), ServerProgram.OfPostgres("pg_resetwal", settings.Version), ["--force", "--pgdata", DataDirectory], []);
+    }
+
+    private async Task<string> MakeAsync(PrivateDirectory directory)
+    {
+        var data = Path.Combine(directory.Path, "data");
+        // The password comes through the environment and a file of its own, not through the arguments that every user can list.
+        await RunAsync(
+            Path.Combine(directory.Path, "initdb.log"),
+            "sh",
             [
                 "-c", """printf %s "$PASSWORD" >"$2/password" && unset PASSWORD && "$0" -D "$1" -U postgres --auth=scram-sha-256 --pwfile="$2/password" --encoding=UTF8 --locale=C --no-sync --no-instructions; code=$?; rm -f "$2/password"; exit $code""",
-                ServerProgram.OfPostgres("initdb", settings.Version), DataDirectory, home.Path,
+                ServerProgram.OfPostgres("initdb", settings.Version), data, directory.Path,
             ],
-            User = User,
-            LogFile = log,
-            Environment = new Dictionary<string, string> { ["PASSWORD"] = password },
-        });
-        if (await initdb.ExitCodeAsync(settings.StartWithin, cancellation) is var code and not 0)
-            throw new ServerStartException($"initdb ended with exit code {code}. The end of its log:\n{initdb.EndOfLog()}");
+            new() { ["PASSWORD"] = password });
+        return data;
+    }
+
+    private async Task RunAsync(string log, string program, IReadOnlyList<string> arguments, Dictionary<string, string> environment)
+    {
+        await using var running = await ChildProcess.StartAsync(new() { Program = program, Arguments = arguments, User = User, LogFile = log, Environment = environment });
+        if (await running.ExitCodeAsync(settings.StartWithin, CancellationToken.None) is var code and not 0)
+            throw new ServerStartException($"{Path.GetFileNameWithoutExtension(log)} ended with exit code {code}. The end of its log:\n{running.EndOfLog()}");
     }
 
     private async Task<bool> AnswersAsync(CancellationToken cancellation)
