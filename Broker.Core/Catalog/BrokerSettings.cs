@@ -117,7 +117,7 @@ public sealed record DrillSettings
 /// <summary>How long and how many wait.</summary>
 public sealed record WaitingSettings
 {
-    /// <summary>How long one issue may take, login check included, before another replica may take over (5 s to 5 min, default 30 s).</summary>
+    /// <summary>How long one issue may take from its turn on, login check included, before another replica may take over (5 s to 5 min, default 30 s).</summary>
     public TimeSpan IssueDeadline { get; init; } = TimeSpan.FromSeconds(30);
 
     /// <summary>How long a claim waits that does not say how long (0 to <see cref="MaxWait"/>, default 10 s).</summary>

@@ -22,7 +22,7 @@ public sealed record LeaseRecord
     /// <summary>The login, sealed; empty until the issuer answered.</summary>
     public required string SealedLogin { get; init; }
 
-    /// <summary>When the intent to issue it was written.</summary>
+    /// <summary>When its turn came to be issued; until then, when the intent to issue it was written.</summary>
     public required DateTimeOffset CreatedAt { get; init; }
     public required DateTimeOffset? IssuedAt { get; init; }
     public required DateTimeOffset? VerifiedAt { get; init; }

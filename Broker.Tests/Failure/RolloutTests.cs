@@ -29,7 +29,8 @@ public sealed class RolloutTests
         var result = await RunAsync(rollout, settings, stage);
 
         result.Faults.ShouldBeEmpty();
-        (result.UsersCreated, result.PodsAtWork, result.ConnectionsRefused).ShouldBe((1, 300, 0));
+        HasUsers(result, 1);
+        (result.PodsAtWork, result.ConnectionsRefused).ShouldBe((300, 0));
     }
 
     [Fact]
@@ -58,7 +59,8 @@ public sealed class RolloutTests
         var made = await MomentsAsync(administrator);
 
         result.Faults.ShouldBeEmpty();
-        (result.UsersCreated, result.PodsAtWork, made.Count).ShouldBe((300, 300, 300));
+        HasUsers(result, 300);
+        (result.PodsAtWork, made.Count).ShouldBe((300, result.UsersCreated!.Value));
         TooFast(made, settings.UsersPerSecond, settings.Burst).ShouldBeNull();
         result.Refusals.ShouldContainKey("issue-throttled");
         // Once when its turn has come; on a machine slower than the pace, again for each wait that passes while its user is being made.
@@ -78,9 +80,13 @@ public sealed class RolloutTests
 
         result.Faults.ShouldBeEmpty();
         result.BrokerCeiling.ShouldBe(125);
-        (result.UsersCreated, result.PodsAtWork, result.ConnectionsRefused).ShouldBe((1, 100, 0));
+        HasUsers(result, 1);
+        (result.PodsAtWork, result.ConnectionsRefused).ShouldBe((100, 0));
         result.MostConnectionsAtOnce!.Value.ShouldBeInRange(1, 125);
     }
+
+    // A replica that stands still for seconds, as on a busy machine, loses its attempt to another, and the user that it made is dropped.
+    private static void HasUsers(RolloutResult result, int users) => result.UsersCreated!.Value.ShouldBeInRange(users, users + result.IssuesInVain);
 
     private static async Task<RolloutResult> RunAsync(RolloutSettings rollout, StageSettings settings, Stage stage)
     {

@@ -58,6 +58,28 @@ public sealed class LostAnswersTests
     }
 
     [Fact]
+    public async Task L5_L10_An_attempt_keeps_its_turn_however_long_it_waits_for_it_and_what_it_made_is_found()
+    {
+        const int pods = 14;
+        await using var world = new World(Exclusive with { Sharing = SharingScope.Holder });
+        world.Issuer.ChoosesNames = true;
+        world.Issuer.After = () => Task.Delay(TimeSpan.FromSeconds(20), world.Clock);
+        var replica = await world.ReplicaAsync();
+        var asking = Enumerable.Range(0, pods).Select(pod => replica.AskAsync(World.Ask(pod, wait: TimeSpan.FromSeconds(30)))).ToArray();
+
+        // As many as may be under way at once take all of the others' deadline, several times.
+        await world.PassAsync(() => world.Issuer.Made >= pods - 2, 5 * Minute);
+        (await world.LeasesAsync()).ShouldAllBe(lease => lease.State == LeaseState.Issuing || lease.State == LeaseState.Active);
+        world.Issuer.AfterIssue = new(IssuerFailure.AnswerLost, "the connection broke");
+        await world.PassAsync(() => world.Issuer.Made == pods, Minute);
+        await Task.WhenAll(asking);
+
+        // Those of leases are dropped when nobody holds them; what was lost is looked for.
+        await world.PassAsync(() => world.Issuer.Users.IsEmpty, TimeSpan.FromHours(1));
+        world.Issuer.Made.ShouldBe(pods);
+    }
+
+    [Fact]
     public async Task L5_What_an_issuer_makes_long_after_its_answer_was_lost_is_found_too()
     {
         await using var world = new World(Exclusive);

@@ -58,7 +58,7 @@ internal sealed class Issuance(
         string outcome;
         try
         {
-            outcome = await IssueAsync(attempt, order.StartsIn, deadline.Token, either.Token);
+            outcome = await IssueAsync(attempt, order.StartsIn, deadline, either.Token);
         }
         catch (LedgerException e)
         {
@@ -84,7 +84,7 @@ internal sealed class Issuance(
     }
 
     // A running call to the issuer is not cancelled when another attempt takes over: its answer says what to revoke.
-    private async Task<string> IssueAsync(Attempt attempt, TimeSpan startsIn, CancellationToken deadline, CancellationToken cancellation)
+    private async Task<string> IssueAsync(Attempt attempt, TimeSpan startsIn, CancellationTokenSource deadline, CancellationToken cancellation)
     {
         sealer.EnsureKeys(); // a user that could not be recorded must not be made
         var username = attempt.Role.Static is null ? await ProposeAsync(attempt, cancellation) : null;
@@ -94,15 +94,18 @@ internal sealed class Issuance(
             if (username is null) return await FailAsync(attempt, mayExist: false, RefusalCode.IssuerUnavailable, whyNot, null);
         }
 
-        // Step 8: Wait for the moment that the database's pace allows.
+        // Step 8: Wait for the moment that the database's pace allows. However long that takes, the attempt lives and keeps its turn: those who want the lease
+        // wait for it, and an attempt given up here would only begin again behind all others.
+        deadline.CancelAfter(Timeout.InfiniteTimeSpan);
         if (await PaceAsync(attempt, username, startsIn, cancellation) is not { } now) return "superseded";
 
+        deadline.CancelAfter(waiting.IssueDeadline);
         IssuedLease issued;
         try
         {
             // Step 9: Ask the issuer for a user.
             using var step = Tracing.Start("issue.user");
-            issued = await attempt.Issuer.IssueAsync(new(attempt.Role, attempt.Database, username, now), deadline);
+            issued = await attempt.Issuer.IssueAsync(new(attempt.Role, attempt.Database, username, now), deadline.Token);
         }
         catch (IssuerException e)
         {
@@ -130,6 +133,10 @@ internal sealed class Issuance(
         {
             var code = e.Failure == DatabaseFailure.LoginRefused ? RefusalCode.LoginFailed : RefusalCode.DatabaseUnavailable;
             return await FailAsync(attempt, mayExist: true, code, e.Message, null);
+        }
+        catch (OperationCanceledException) when (deadline.IsCancellationRequested)
+        {
+            return await FailAsync(attempt, mayExist: true, RefusalCode.DatabaseUnavailable, "the database did not let the new user in in time", null);
         }
 
         // Step 11: Make the lease active, which wakes everybody who waits for it.

@@ -22,6 +22,7 @@ call('ZADD', flights, int(now + ATTEMPT_MS), 'lease:' .. l.id)
 local paced_to = math.max(begun, now) + asked.spacing
 call('HSET', budget, 'begun', int(paced_to))
 put(l, 'begun', true)
+note(l, 'created', int(now)) -- what its issuer made is looked for from here on
 put(l, 'attempt', now + ATTEMPT_MS)
 if asked.username then note(l, 'user', asked.username) end
 due_at('reap', l.id, l.attempt)

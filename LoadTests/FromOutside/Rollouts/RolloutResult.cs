@@ -21,6 +21,9 @@ internal sealed record RolloutResult
     /// <summary>Counted in the database.</summary>
     public required int? UsersCreated { get; init; }
 
+    /// <summary>Attempts to issue that came to nothing, as the brokers count them: each may have made a user, which is dropped.</summary>
+    public int IssuesInVain { get; init; }
+
     public required int ConnectionsOpened { get; init; }
 
     /// <summary>Refused by the database.</summary>

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net.Http.Headers;
 using System.Net.Http.Json;
 using System.Text.Json.Nodes;
@@ -17,13 +18,14 @@ internal static class RolloutRun
         if (settings.Via == Via.Issuer)
         {
             await using var issuer = new IssuerDoor(settings, stage);
-            return await RunAsync(settings, stageSettings, issuer, watch, () => Task.FromResult<int?>(null), progress, time, cancellation);
+            return await RunAsync(settings, stageSettings, issuer, watch, () => Task.FromResult<(int?, int)>(default), progress, time, cancellation);
         }
 
         var replicas = stage.Brokers.Select(broker => broker.Address).ToList();
         using var broker = new BrokerDoor(replicas, stage.Identity, settings);
         return await RunAsync(
-            settings, stageSettings, broker, watch, async () => await ReadCeilingAsync(replicas[0], stage.Identity, cancellation), progress, time, cancellation);
+            settings, stageSettings, broker, watch, async () => (await ReadCeilingAsync(replicas[0], stage.Identity, cancellation), await ReadIssuesInVainAsync(replicas, stage.Identity, cancellation)),
+            progress, time, cancellation);
     }
 
     /// <param name="settings">The rollout.</param>
@@ -44,7 +46,7 @@ internal static class RolloutRun
     {
         await using var watch = adminConnectionString is null ? null : await DatabaseWatch.StartAsync(settings.Engine, adminConnectionString, time, cancellation);
         using var broker = new BrokerDoor(brokers, identity, settings);
-        return await RunAsync(settings, null, broker, watch, () => Task.FromResult<int?>(null), progress, time, cancellation);
+        return await RunAsync(settings, null, broker, watch, () => Task.FromResult<(int?, int)>(default), progress, time, cancellation);
     }
 
     private static async Task<RolloutResult> RunAsync(
@@ -52,7 +54,7 @@ internal static class RolloutRun
         StageSettings? stage,
         IDoor door,
         DatabaseWatch? watch,
-        Func<Task<int?>> readCeiling,
+        Func<Task<(int? Ceiling, int IssuesInVain)>> readBrokers,
         IAnsiConsole progress,
         TimeProvider time,
         CancellationToken cancellation)
@@ -64,13 +66,14 @@ internal static class RolloutRun
         var took = tally.Elapsed;
         if (watch is not null)
             await watch.StopAsync();
-        var ceiling = await readCeiling();
+        var (ceiling, issuesInVain) = await readBrokers();
         return new RolloutResult
         {
             Via = settings.Via,
             Pods = settings.Pods,
             PodsAtWork = podsAtWork,
             UsersCreated = watch?.UsersCreated,
+            IssuesInVain = issuesInVain,
             ConnectionsOpened = tally.ConnectionsOpened,
             ConnectionsRefused = tally.ConnectionsRefused,
             MostConnectionsAtOnce = watch?.MostConnections,
@@ -86,14 +89,37 @@ internal static class RolloutRun
             CredentialsP50Milliseconds = tally.CredentialsAt(50)?.TotalMilliseconds,
             CredentialsP99Milliseconds = tally.CredentialsAt(99)?.TotalMilliseconds,
             TookMilliseconds = took.TotalMilliseconds,
-            Faults = Verdict.On(settings, stage, tally, watch, podsAtWork, ceiling),
+            Faults = Verdict.On(settings, stage, tally, watch, podsAtWork, ceiling, issuesInVain),
         };
+    }
+
+    // Attempts that came to nothing, e.g. because their replica stood still for so long that another took over: each may have made a user, which is dropped.
+    private static async Task<int> ReadIssuesInVainAsync(IReadOnlyList<Uri> replicas, LocalIdentity identity, CancellationToken cancellation)
+    {
+        var inVain = 0;
+        foreach (var replica in replicas)
+        {
+            using var client = Viewer(replica, identity);
+            foreach (var line in (await client.GetStringAsync(new Uri("/metrics", UriKind.Relative), cancellation)).Split('\n'))
+            {
+                if (line.StartsWith("broker_issues_total{", StringComparison.Ordinal) && !line.Contains("broker_outcome=\"issued\"", StringComparison.Ordinal))
+                    inVain += (int)double.Parse(line[(line.IndexOf('}', StringComparison.Ordinal) + 1)..].Trim().Split(' ')[0], CultureInfo.InvariantCulture);
+            }
+        }
+
+        return inVain;
+    }
+
+    private static HttpClient Viewer(Uri broker, LocalIdentity identity)
+    {
+        var client = new HttpClient { BaseAddress = broker };
+        client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", identity.ViewerToken());
+        return client;
     }
 
     private static async Task<int> ReadCeilingAsync(Uri broker, LocalIdentity identity, CancellationToken cancellation)
     {
-        using var client = new HttpClient { BaseAddress = broker };
-        client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", identity.ViewerToken());
+        using var client = Viewer(broker, identity);
         var answer = await client.GetFromJsonAsync<JsonObject>(new Uri("/api/v1/budgets", UriKind.Relative), cancellation);
         var budget = answer!["budgets"]!.AsArray().Single(budget => budget!["database"]!.GetValue<string>() == StageSettings.DatabaseName);
         return budget!["ceiling"]!.GetValue<int>();
