@@ -116,8 +116,9 @@ internal sealed class RedisStage : IAsyncDisposable
 
     public static string LeaseOf(JsonObject grant) => (string)grant["lease"]!["id"]!;
 
-    /// <summary>All that the brokers have logged.</summary>
-    public string Logs() => string.Concat(brokers.Select(broker => ReadShared(broker.LogFile)));
+    /// <summary>Returns when a broker has logged this: what it logs stands in its file a moment later.</summary>
+    public Task SaysAsync(string words) => Eventually.HoldsAsync(
+        () => Task.FromResult(Logs().Contains(words, StringComparison.Ordinal)), $"a broker logs: {words}", TestContext.Current.CancellationToken, Logs);
 
     public async ValueTask DisposeAsync()
     {
@@ -159,6 +160,8 @@ internal sealed class RedisStage : IAsyncDisposable
         $$"""
         "Allow": [ { "Issuer": "local", "Claims": { "namespace": "orders", "serviceaccount": "{{account}}" } } ]
         """;
+
+    private string Logs() => string.Concat(brokers.Select(static broker => ReadShared(broker.LogFile)));
 
     private string Write(string name, string text)
     {
