@@ -10,6 +10,9 @@ public sealed class Browser : IAsyncLifetime
     private static readonly string? Program = Environment.GetEnvironmentVariable("BROKER_TEST_CHROMIUM")
         ?? new[] { "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome" }.FirstOrDefault(File.Exists);
 
+    // As long as a slow machine needs, in milliseconds.
+    private static readonly float Patience = (float)TimeSpan.FromMinutes(3).TotalMilliseconds;
+
     private IPlaywright? playwright;
 
     public IBrowser Running { get; private set; } = null!;
@@ -21,6 +24,7 @@ public sealed class Browser : IAsyncLifetime
         Running = await playwright.Chromium.LaunchAsync(new()
         {
             ExecutablePath = Program,
+            Timeout = Patience,
             Args = ["--no-sandbox", "--headless", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run", "--disable-quic"],
         });
     }
@@ -29,7 +33,7 @@ public sealed class Browser : IAsyncLifetime
     public static async Task<IPage> PageAsync(IBrowser browser, BrowserNewContextOptions? options = null)
     {
         var context = await browser.NewContextAsync(options);
-        context.SetDefaultTimeout((float)TimeSpan.FromMinutes(3).TotalMilliseconds);
+        context.SetDefaultTimeout(Patience);
         return await context.NewPageAsync();
     }
 
