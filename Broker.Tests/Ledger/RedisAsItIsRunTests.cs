@@ -114,7 +114,7 @@ public sealed partial class RedisAsItIsRunTests : IDisposable
 
         (await DeniedAsync(redis)).ShouldBeEmpty();
         await using var cluster = await LocalRedisCluster.StartAsync(Cancellation);
-        await using var member = await ConnectionMultiplexer.ConnectAsync($"127.0.0.1:{cluster.Ports[0]},allowAdmin=true");
+        await using var member = await ConnectionMultiplexer.ConnectAsync($"127.0.0.1:{cluster.Ports[0]},allowAdmin=true{LocalRedis.Patience}");
         await using (var sharded = new RedisLedgerStore(RedisConnection.Open(cluster.ConnectionString)))
             await ShouldWorkAsync(sharded);
         var used = Used().Matches(await redis.ExecuteAsync("INFO", "commandstats")).Select(match => match.Groups[1].Value)
@@ -126,7 +126,7 @@ public sealed partial class RedisAsItIsRunTests : IDisposable
             used.ShouldContain(right[1..], $"{right} is never used");
 
         // Nothing else is to be had by it.
-        await using var thief = await ConnectionMultiplexer.ConnectAsync($"{redis.ConnectionString},user=broker,password=secret,allowAdmin=true,tiebreaker=,configChannel=");
+        await using var thief = await ConnectionMultiplexer.ConnectAsync($"{redis.ConnectionString},user=broker,password=secret,allowAdmin=true,tiebreaker=,configChannel={LocalRedis.Patience}");
         foreach (var (command, words) in new (string, object[])[] { ("GET", ["broker:x"]), ("HGETALL", ["other:x"]), ("KEYS", ["*"]), ("CONFIG", ["GET", "*"]), ("FLUSHALL", []), ("ACL", ["LIST"]), ("PUBLISH", ["other", "x"]) })
             (await Should.ThrowAsync<RedisServerException>(() => thief.GetDatabase().ExecuteAsync(command, words))).Message.ShouldStartWith("NOPERM", customMessage: command);
     }
@@ -193,7 +193,7 @@ public sealed partial class RedisAsItIsRunTests : IDisposable
         (await new TextLedger(new LedgerClient(two)).ReadSharedAsync("name", Cancellation)).ShouldBeNull();
         (await new TextLedger(new LedgerClient(one)).ReadSharedAsync("name", Cancellation))!.Value.Text.ShouldBe("text");
         (await redis.ExecuteAsync("DBSIZE")).ShouldNotBe("0");
-        await using var admin = await ConnectionMultiplexer.ConnectAsync(redis.ConnectionString);
+        await using var admin = await redis.AdministerAsync();
         await foreach (var key in admin.GetServer(redis.Host, redis.Port).KeysAsync()) key.ToString().ShouldStartWith("broker-one:{");
         heard.ShouldBeEmpty();
     }
@@ -202,7 +202,7 @@ public sealed partial class RedisAsItIsRunTests : IDisposable
 
     private static async Task<string[]> DeniedAsync(LocalRedis redis)
     {
-        await using var connection = await ConnectionMultiplexer.ConnectAsync($"{redis.ConnectionString},allowAdmin=true");
+        await using var connection = await redis.AdministerAsync();
         var log = (RedisResult[])(await connection.GetServer(redis.Host, redis.Port).ExecuteAsync("ACL", "LOG"))!;
         return [.. log.Select(entry => string.Join(' ', ((RedisResult[])entry!).Select(word => word.ToString())))];
     }

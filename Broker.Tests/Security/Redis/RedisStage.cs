@@ -55,7 +55,7 @@ internal sealed class RedisStage : IAsyncDisposable
     public static async Task<RedisStage> StartAsync(SharedServers servers)
     {
         var redis = await LocalRedis.StartAsync();
-        return new(redis, await servers.PostgresAsync(), await LocalIdentity.StartAsync(), await ConnectionMultiplexer.ConnectAsync(redis.ConnectionString));
+        return new(redis, await servers.PostgresAsync(), await LocalIdentity.StartAsync(), await ConnectionMultiplexer.ConnectAsync(redis.ConnectionString + LocalRedis.Patience));
     }
 
     /// <summary>Writes a sealing certificate for a key: the path of it, and that of the key.</summary>

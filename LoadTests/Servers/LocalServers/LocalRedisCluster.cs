@@ -239,7 +239,7 @@ public sealed class LocalRedisCluster : IAsyncDisposable
 
     private static async Task<RedisResult> AskAsync(Node node, string command, params object[] arguments)
     {
-        await using var connection = await ConnectionMultiplexer.ConnectAsync($"127.0.0.1:{node.Port},allowAdmin=true");
+        await using var connection = await ConnectionMultiplexer.ConnectAsync($"127.0.0.1:{node.Port},allowAdmin=true{LocalRedis.Patience}");
         return await connection.GetServer("127.0.0.1", node.Port).ExecuteAsync(command, arguments);
     }
 
