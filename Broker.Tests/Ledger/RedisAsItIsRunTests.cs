@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Text.RegularExpressions;
 using Broker.Core.Catalog;
 using Broker.Core.Ledger;
@@ -186,17 +187,31 @@ public sealed partial class RedisAsItIsRunTests : IDisposable
         LedgerSettings Of(string prefix) => new() { Kind = LedgerKind.Redis, ConnectionString = new(redis.ConnectionString), Prefix = prefix };
         await using var one = new RedisLedgerStore(RedisConnection.Open(Of("broker-one")));
         await using var two = new RedisLedgerStore(RedisConnection.Open(Of("broker-two")));
-        var heard = new List<string>();
-        using var listening = two.Listen("orders", heard.Add);
+        var (heard, ofOne, before, after) = (new ConcurrentQueue<string>(), new ConcurrentQueue<string>(), new ConcurrentQueue<string>(), new ConcurrentQueue<string>());
+        using var listening = two.Listen("orders", heard.Enqueue);
+        using var listeningToo = one.Listen("orders", ofOne.Enqueue);
+        // One connection brings all that a ledger hears, in its order.
+        using var listeningBefore = two.Listen("before", before.Enqueue);
+        using var listeningAfter = two.Listen("after", after.Enqueue);
+        await HeardAsync(two, "before", before);
         (await new TextLedger(new LedgerClient(one)).ReplaceSharedAsync("name", null, "text", Cancellation)).ShouldBeTrue();
-        await SampleAsync(one);
+        await HeardAsync(one, "orders", ofOne);
         (await new TextLedger(new LedgerClient(two)).ReadSharedAsync("name", Cancellation)).ShouldBeNull();
         (await new TextLedger(new LedgerClient(one)).ReadSharedAsync("name", Cancellation))!.Value.Text.ShouldBe("text");
         (await redis.ExecuteAsync("DBSIZE")).ShouldNotBe("0");
         await using var admin = await redis.AdministerAsync();
-        await foreach (var key in admin.GetServer(redis.Host, redis.Port).KeysAsync()) key.ToString().ShouldStartWith("broker-one:{");
+        await foreach (var key in admin.GetServer(redis.Host, redis.Port).KeysAsync()) key.ToString().ShouldMatch("^(broker-one:\\{|broker-two:\\{(before|after)\\})");
+        await HeardAsync(two, "after", after);
         heard.ShouldBeEmpty();
     }
+
+    private static Task HeardAsync(RedisLedgerStore ledger, string database, ConcurrentQueue<string> heard) => Eventually.HoldsAsync(
+        async () =>
+        {
+            await SampleAsync(ledger, database);
+            return !heard.IsEmpty;
+        },
+        "a signal is heard", Cancellation);
 
     internal static object[] Rights => [.. Acl.SkipWhile(word => word != "resetkeys")];
 
@@ -207,8 +222,8 @@ public sealed partial class RedisAsItIsRunTests : IDisposable
         return [.. log.Select(entry => string.Join(' ', ((RedisResult[])entry!).Select(word => word.ToString())))];
     }
 
-    private static async ValueTask SampleAsync(RedisLedgerStore ledger) =>
-        await new SharedLedger(ledger).Budgets.SampleAsync("orders", 10, 10, 0, 10, 0, TimeSpan.FromSeconds(1), Cancellation);
+    private static async ValueTask SampleAsync(RedisLedgerStore ledger, string database = "orders") =>
+        await new SharedLedger(ledger).Budgets.SampleAsync(database, 10, 10, 0, 10, 0, TimeSpan.FromSeconds(1), Cancellation);
 
     internal static Task ShouldWorkAsync(RedisLedgerStore ledger) => Eventually.HoldsAsync(() => WorksAsync(ledger), "Redis takes decisions", Cancellation);
 
