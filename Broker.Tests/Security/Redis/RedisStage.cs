@@ -161,7 +161,7 @@ internal sealed class RedisStage : IAsyncDisposable
         "Allow": [ { "Issuer": "local", "Claims": { "namespace": "orders", "serviceaccount": "{{account}}" } } ]
         """;
 
-    private string Logs() => string.Concat(brokers.Select(static broker => ReadShared(broker.LogFile)));
+    private string Logs() => string.Concat(brokers.Select(static broker => TextOf(broker.LogFile)));
 
     private string Write(string name, string text)
     {
@@ -170,8 +170,10 @@ internal sealed class RedisStage : IAsyncDisposable
         return path;
     }
 
-    private static string ReadShared(string path)
+    /// <summary>The text of a file that another process writes; empty where there is none yet.</summary>
+    public static string TextOf(string path)
     {
+        if (!File.Exists(path)) return "";
         using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
         using var reader = new StreamReader(file);
         return reader.ReadToEnd();
