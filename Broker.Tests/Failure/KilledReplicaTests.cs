@@ -13,8 +13,8 @@ public sealed class KilledReplicaTests
     [Fact]
     public async Task L1_L5_Killed_before_the_issuer_is_asked()
     {
-        // One user in eighty seconds: time enough to see the second one booked and kill its replica, on a busy machine too.
-        await using var scene = await DyingReplica.SetAsync(usersPerSecond: 0.0125);
+        // One user in twenty seconds, which a pod waits for: time enough to see the second one booked and kill its replica, on a busy machine too.
+        await using var scene = await DyingReplica.SetAsync(usersPerSecond: 0.05);
         await scene.SpendAUserAsync();
         await scene.AskAsync(async () => (await scene.LeasesAsync("Issuing")).Count == 1, "the next moment to be booked");
         (await scene.UsersAsync()).ShouldBeEmpty();
