@@ -76,12 +76,12 @@ public sealed class FullRecordTests
     {
         using var folder = new AuditFolder();
         var text = string.Concat(Enumerable.Repeat("\u0001", 5000));
-        await using (var audit = folder.Open())
+        await using (var audit = folder.Open(new FakeTimeProvider()))
         {
             await Task.WhenAll(Enumerable.Range(0, (2 * ChainFormat.CheckpointEvery) + 500).Select(_ => audit.WriteAsync(Full(text), Cancel).AsTask()));
         }
 
-        await using (var audit = folder.Open()) await audit.WriteAsync(AuditFolder.Record("H1"), Cancel);
+        await using (var audit = folder.Open(new FakeTimeProvider())) await audit.WriteAsync(AuditFolder.Record("H1"), Cancel);
 
         folder.Events.ShouldBeEmpty("nothing is said to be missing or changed");
         AuditFolder.Lines(folder.Path).ShouldNotContain(static line => line.Contains("\"doubt\"", StringComparison.Ordinal));
@@ -116,7 +116,7 @@ public sealed class FullRecordTests
     private static async Task<int> LengthAsync(AuditRecord record)
     {
         using var folder = new AuditFolder();
-        await using (var audit = folder.Open()) await audit.WriteAsync(record, Cancel);
+        await using (var audit = folder.Open(new FakeTimeProvider())) await audit.WriteAsync(record, Cancel);
         var line = AuditFolder.Records(folder.Path).ShouldHaveSingleItem();
 
         // The number of a record grows: as many letters as it ever has.

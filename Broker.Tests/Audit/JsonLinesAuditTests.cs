@@ -21,7 +21,7 @@ public sealed class JsonLinesAuditTests : IDisposable
     public async Task L7_A_thousand_writers_each_go_on_only_when_their_line_is_in_the_file(bool fsync)
     {
         var lengths = new Dictionary<string, long>();
-        await using var audit = folder.Open(fsync: fsync);
+        await using var audit = folder.Open(new FakeTimeProvider(), fsync: fsync);
 
         await Task.WhenAll(Enumerable.Range(0, 1000).Select(number => Task.Run(async () =>
         {
@@ -75,10 +75,11 @@ public sealed class JsonLinesAuditTests : IDisposable
         await using var audit = folder.Open();
         await audit.WriteAsync(AuditFolder.Record("H1"), Cancel);
 
-        // Locks of one process do not exclude each other, so the lock itself is looked for: type, mode, process, range.
+        // Locks of one process do not exclude each other, so the lock itself is looked for: type, mode, process, file, range.
         var place = (long.MaxValue / 2).ToString(System.Globalization.CultureInfo.InvariantCulture);
+        var inode = (await TestProgram.RunAsync("stat", ["--format", "%i", folder.Path], "coreutils")).Trim();
         (await File.ReadAllLinesAsync("/proc/locks", Cancel)).ShouldContain(line =>
-            line.Contains("POSIX") && line.Contains("WRITE") && line.Contains($" {Environment.ProcessId} ") && line.EndsWith($" {place} {place}"));
+            line.Contains("POSIX") && line.Contains("WRITE") && line.Contains($" {Environment.ProcessId} ") && line.EndsWith($":{inode} {place} {place}"));
     }
 
     [Fact]

@@ -23,8 +23,8 @@ public sealed class HealthCommandTests(RunningBroker broker)
     [Fact]
     public async Task Says_by_its_exit_code_whether_the_broker_is_ready()
     {
-        (await RunAsync("health", "--address", (await broker.AddressAsync()).ToString())).ShouldBe(0);
-        (await RunAsync("health", "--live", "--address", (await broker.AddressAsync()).ToString())).ShouldBe(0);
+        (await RunAsync("health", "--timeout", "60", "--address", (await broker.AddressAsync()).ToString())).ShouldBe(0);
+        (await RunAsync("health", "--live", "--timeout", "60", "--address", (await broker.AddressAsync()).ToString())).ShouldBe(0);
         (await RunAsync("health", "--address", "http://127.0.0.1:1")).ShouldBe(1);
         (await RunAsync("health", "--address", "nowhere")).ShouldBe(2);
     }

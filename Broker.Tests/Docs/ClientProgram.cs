@@ -14,6 +14,9 @@ internal sealed class ClientProgram : IAsyncDisposable
     private static readonly string Clients = Repository.PathOf("docs/clients"), Programs = Repository.PathOf("Broker.Tests/Docs/Programs");
     private static readonly string Jars = string.Join(':', new[] { "postgresql", "HikariCP", "jackson-databind", "jackson-core", "jackson-annotations", "slf4j-api", "slf4j-simple" }.Select(name => $"/usr/share/java/{name}.jar"));
 
+    // Made once for all tests.
+    private static readonly Lazy<Task<string>> GoProgram = new(BuildGoAsync), JavaClasses = new(CompileJavaAsync);
+
     private readonly ConcurrentQueue<string> log = new(), failures = new();
     private readonly List<string> users = [];
     private readonly CancellationTokenSource stop = new();
@@ -118,28 +121,40 @@ internal sealed class ClientProgram : IAsyncDisposable
             case "Python":
                 return ("/usr/bin/python3", [Path.Combine(Programs, "work.py")]);
             case "Go":
-                var package = Directory.CreateDirectory(Path.Combine(directory!, "src", "leased")).FullName;
-                File.Copy(Path.Combine(Clients, "leased.go"), Path.Combine(package, "leased.go"));
-                var program = Path.Combine(directory!, "work");
-                await RunAsync("go", ["build", "-o", program, Path.Combine(Programs, "work.go")], $"{directory}:/usr/share/gocode", cancellation);
-                return (program, []);
+                return (await GoProgram.Value, []);
             default:
-                await RunAsync("javac", ["-d", directory!, "-cp", Jars, Path.Combine(Clients, "LeasedDataSource.java"), Path.Combine(Programs, "Work.java")], "", cancellation);
-                return ("java", ["-Xmx128m", "-cp", $"{directory}:{Jars}", "Work"]);
+                return ("java", ["-Xmx128m", "-cp", $"{await JavaClasses.Value}:{Jars}", "Work"]);
         }
     }
 
-    private static async Task RunAsync(string program, string[] arguments, string path, CancellationToken cancellation)
+    private static async Task<string> BuildGoAsync()
     {
-        using var made = Process.Start(new ProcessStartInfo(program, arguments)
-        {
-            RedirectStandardError = true,
-            Environment = { ["GO111MODULE"] = "off", ["GOPATH"] = path, ["GOCACHE"] = Path.Combine(Path.GetTempPath(), "broker-tests-gocache") },
-        })!;
-        var error = made.StandardError.ReadToEndAsync(cancellation);
-        await made.WaitForExitAsync(cancellation);
-        made.ExitCode.ShouldBe(0, $"{program}: {await error}\nInstall what .ci/need-programs.sh lists as drivers.");
+        var home = Emptied("client-in-go");
+        var package = Directory.CreateDirectory(Path.Combine(home, "src", "leased")).FullName;
+        File.Copy(Path.Combine(Clients, "leased.go"), Path.Combine(package, "leased.go"));
+        var program = Path.Combine(home, "work");
+        await RunAsync("go", ["build", "-o", program, Path.Combine(Programs, "work.go")], $"{home}:/usr/share/gocode");
+        return program;
     }
+
+    private static async Task<string> CompileJavaAsync()
+    {
+        var classes = Emptied("client-in-java");
+        await RunAsync("javac", ["-d", classes, "-cp", Jars, Path.Combine(Clients, "LeasedDataSource.java"), Path.Combine(Programs, "Work.java")], "");
+        return classes;
+    }
+
+    // A folder of the test program without what an earlier run left in it.
+    private static string Emptied(string name)
+    {
+        var folder = TestProgram.Folder(name);
+        if (Directory.Exists(folder)) Directory.Delete(folder, recursive: true);
+        return Directory.CreateDirectory(folder).FullName;
+    }
+
+    private static Task RunAsync(string program, string[] arguments, string path) => TestProgram.RunAsync(
+        program, arguments, "what .ci/need-programs.sh lists as drivers",
+        environment: new Dictionary<string, string?> { ["GO111MODULE"] = "off", ["GOPATH"] = path, ["GOCACHE"] = Path.Combine(Path.GetTempPath(), "broker-tests-gocache") });
 
     private void Take(string? line)
     {

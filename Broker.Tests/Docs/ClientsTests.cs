@@ -20,7 +20,7 @@ public sealed class ClientsTests
     [MemberData(nameof(Languages))]
     public async Task A_client_follows_its_lease_and_no_query_fails_that_need_not(string language)
     {
-        await using var stage = await Stage.SetAsync(new() { Replicas = 1, Connections = 4 }, Cancellation);
+        await using var stage = await Stage.SetAsync(new() { Replicas = 1, Connections = 4, Ledger = LedgerKind.File }, Cancellation);
         using var token = new TokenFile(stage.Identity.PodToken(0));
         await using var client = await ClientProgram.StartAsync(language, stage.Brokers[0].Address, StageSettings.RoleName, token.Path, Cancellation);
         var first = await client.AnotherUserAsync("", Cancellation);

@@ -250,7 +250,7 @@ public sealed class CallsTests(RunningBroker broker)
 
         await Eventually.HoldsAsync(
             async () => (await pod.ClaimAsync("""{"connections":2}""", RunningBroker.NarrowRole)).StatusCode == HttpStatusCode.OK, "two connections are granted", Cancel);
-        var full = await (await other.ClaimAsync("""{"connections":1}""", RunningBroker.NarrowRole)).ShouldRefuseAsync(HttpStatusCode.ServiceUnavailable, "budget-exhausted");
+        var full = await (await other.ClaimAsync("""{"connections":1}""", RunningBroker.NarrowRole, prefer: "wait=0")).ShouldRefuseAsync(HttpStatusCode.ServiceUnavailable, "budget-exhausted");
         (full["free"]!.GetValue<int>(), full["couldAskFor"]!.GetValue<int>(), full["capacity"]!.GetValue<int>()).ShouldBe((0, 0, 2));
     }
 

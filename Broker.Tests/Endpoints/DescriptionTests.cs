@@ -108,8 +108,8 @@ public sealed class DescriptionTests(RunningBroker broker)
         await HoldAsync("/api/v1/roles/{role}/credentials", "post", await pod.ClaimAsync("["));
         await HoldAsync("/api/v1/roles/{role}/credentials", "post", await nobody.ClaimAsync());
         await HoldAsync("/api/v1/roles/{role}/credentials", "post", await pod.ClaimAsync(role: "unknown"));
-        await HoldAsync("/api/v1/roles/{role}/credentials", "post", await pod.ClaimAsync(role: RunningBroker.VaultlessRole));
-        await HoldAsync("/api/v1/roles/{role}/credentials", "post", await pod.ClaimAsync("""{"connections":20,"holder":"wide"}""", RunningBroker.NarrowRole));
+        await HoldAsync("/api/v1/roles/{role}/credentials", "post", await pod.ClaimAsync(role: RunningBroker.VaultlessRole, prefer: "wait=0"));
+        await HoldAsync("/api/v1/roles/{role}/credentials", "post", await pod.ClaimAsync("""{"connections":20,"holder":"wide"}""", RunningBroker.NarrowRole, prefer: "wait=0"));
         await HoldAsync("/api/v1/roles/{role}/credentials", "post", await pod.ClaimAsync(new StringContent("{}"), "text/plain"));
         await HoldAsync("/api/v1/holders/{id}/renew", "post", await pod.PostAsync($"/api/v1/holders/{grant.HolderId()}/renew", null, Cancel));
         await HoldAsync("/api/v1/holders/{id}/renew", "post", await pod.PostAsync("/api/v1/holders/x/renew", null, Cancel));

@@ -1,3 +1,4 @@
+using System.Net;
 using System.Net.Http.Headers;
 using System.Text.Json.Nodes;
 using Broker.Tests.Endpoints;
@@ -74,8 +75,20 @@ public sealed class RunningBroker : IAsyncDisposable
         return [.. (await reader.ReadToEndAsync()).Split('\n').Where(line => line.Contains(traceId, StringComparison.Ordinal)).Select(line => JsonNode.Parse(line)!.AsObject())];
     }
 
-    /// <summary>All that the process has said.</summary>
+    /// <summary>All that the process has said by now, whatever it was: lines are written in their order, a moment after what they tell of.</summary>
     public async Task<string> LogAsync()
+    {
+        var mark = Guid.NewGuid().ToString("N");
+        using var pod = await PodAsync();
+        pod.DefaultRequestHeaders.Add("traceparent", $"00-{mark}-b7ad6b7169203331-01");
+        await (await pod.ClaimAsync(role: ForbiddenRole)).ShouldRefuseAsync(HttpStatusCode.Forbidden, "not-allowed");
+        var said = "";
+        await Eventually.HoldsAsync(
+            async () => (said = await ReadLogAsync()).Contains(mark, StringComparison.Ordinal), "the refusal is logged", TestContext.Current.CancellationToken);
+        return said;
+    }
+
+    private async Task<string> ReadLogAsync()
     {
         await using var file = new FileStream((await running.Value).Broker.LogFile, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
         using var reader = new StreamReader(file);

@@ -1,6 +1,7 @@
 using Broker.Core.Operators.Indicators;
 using LoadTests.FromOutside.Chaos;
 using LoadTests.FromOutside.Chaos.Drill;
+using Npgsql;
 using Shouldly;
 using Xunit;
 
@@ -15,7 +16,7 @@ public sealed class ChaosTests
     private static readonly ChaosSettings Small = new() { Pods = 8, Replicas = 2, Calm = TimeSpan.FromSeconds(0.5), Freeze = TimeSpan.FromSeconds(3) };
 
     // A slow machine takes longer for everything; how long things may take is what `loadtests chaos` is for.
-    private static readonly ChaosSettings Patient = Small with { Asks = Small.Asks with { WaitSeconds = 30 }, LongestOver = TimeSpan.FromMinutes(1), HealsWithin = TimeSpan.FromMinutes(5), IssueDeadline = TimeSpan.FromMinutes(1), StaleAfter = TimeSpan.FromMinutes(1), KnownWithin = TimeSpan.FromMinutes(8) };
+    private static readonly ChaosSettings Patient = Small with { Asks = Small.Asks with { WaitSeconds = 30 }, LongestOver = TimeSpan.FromMinutes(1), HealsWithin = TimeSpan.FromMinutes(5), IssueDeadline = TimeSpan.FromMinutes(1), StaleAfter = TimeSpan.FromMinutes(1), KnownWithin = TimeSpan.FromMinutes(8), AlsoTold = ["ledger-unavailable", "issuer-unavailable", "issue-throttled"] };
 
     [Theory]
     [InlineData("scripts-flushed")]
@@ -87,11 +88,15 @@ public sealed class ChaosTests
             await scene.Weather.ExecuteAsync("ALTER DATABASE app CONNECTION LIMIT 1", cancellation);
             await scene.Weather.ExecuteAsync("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename LIKE 'b-orders-api-%'", cancellation);
             await scene.Stage.Redis!.PauseAsync();
-            // Long enough for a pod to ask, and to be told after its two seconds, on any machine.
-            await scene.LastAsync(TimeSpan.FromSeconds(20), cancellation);
+            await Eventually.HoldsAsync(() => Task.FromResult(IsSeen(scene.Load)), "the pods meet with all of it", cancellation);
             await scene.Stage.Redis.ResumeAsync();
             await scene.Weather.ExecuteAsync("ALTER DATABASE app CONNECTION LIMIT -1", cancellation);
             foreach (var file in scene.Stage.AuditFiles) await File.WriteAllTextAsync(file, "", cancellation);
         }
+
+        private static bool IsSeen(Load load) =>
+            load.Calls.Any(call => call.Outcome == "ledger-unavailable")
+            && load.Incidents.Any(incident => incident.SqlState == PostgresErrorCodes.TooManyConnections)
+            && load.Incidents.Any(incident => incident.SqlState != PostgresErrorCodes.TooManyConnections);
     }
 }

@@ -113,9 +113,7 @@ internal sealed class DyingReplica : IAsyncDisposable
     {
         var spent = await GetAsync(Rest + 1, replica: 1);
         await doors[1].ReleaseAsync(Rest + 1, spent, Cancellation);
-        var leases = await onlooker.GetFromJsonAsync<JsonObject>(new Uri("/api/v1/leases", UriKind.Relative), Cancellation);
-        var id = leases!["leases"]!.AsArray().Single()!["id"]!.GetValue<string>();
-        using var answer = await onlooker.PostAsJsonAsync(new Uri($"/api/v1/leases/{id}/revoke", UriKind.Relative), new { reason = "a test" }, Cancellation);
+        using var answer = await onlooker.PostAsJsonAsync(new Uri($"/api/v1/leases/{spent.Lease}/revoke", UriKind.Relative), new { reason = "a test" }, Cancellation);
         answer.EnsureSuccessStatusCode();
         await UntilAsync(async () => (await UsersAsync()).Count == 0, "the spent user to be gone");
     }

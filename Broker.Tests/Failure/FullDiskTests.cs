@@ -42,6 +42,7 @@ public sealed class FullDiskTests : IDisposable
         Grant? before = null;
         await Eventually.HoldsAsync(async () => (before = await door.AskAsync(1, 0, Cancellation) as Grant) is not null, "the first pod to be granted", Cancellation);
 
+        var users = await UsersAsync(stage);
         Fill(filler);
         for (var pod = 2; pod <= 4; pod++)
         {
@@ -49,7 +50,7 @@ public sealed class FullDiskTests : IDisposable
             (refused.Code, refused.RetryAfter is null).ShouldBe(("ledger-unavailable", false));
         }
 
-        (await UsersAsync(stage)).ShouldBe(1, "who is refused has no user made for it");
+        (await UsersAsync(stage)).ShouldBeLessThanOrEqualTo(users, "who is refused has no user made for it");
 
         File.Delete(filler);
         await Eventually.HoldsAsync(async () => (await LogAsync(broker)).Any(line => line.Contains("can be used again", StringComparison.Ordinal)), "the file to be written again", Cancellation);

@@ -50,21 +50,46 @@ public sealed class AcknowledgedTests : IAsyncLifetime
         "a replica acknowledged a decision",
         Cancellation);
 
+    // On a machine that stands still for so long a replica is taken for lost, and nobody waits for it for a while: then nothing was shown.
+    private async Task WithoutMissAsync(Func<int, Task> steps)
+    {
+        for (var again = 0; ; again++)
+        {
+            var missed = meters.Missed;
+            try
+            {
+                await steps(again);
+                return;
+            }
+            catch (Exception e) when (again < 30 && (e is LedgerException || meters.Missed > missed))
+            {
+                log.Forget();
+            }
+        }
+    }
+
     [Fact]
-    public async Task L8_What_was_answered_is_there_after_a_failover()
+    public Task L8_What_was_answered_is_there_after_a_failover() => WithoutMissAsync(async again =>
     {
         await using var replica = await LocalRedis.StartAsync(cancellation: Cancellation);
         await replica.FollowAsync(redis, Cancellation);
         await using var store = Open();
         var texts = Texts(store);
         await AcknowledgedAsync(texts);
-        for (var i = 0; i < 50; i++) (await texts.ReplaceSharedAsync($"ceiling:{i}", null, "60", Cancellation)).ShouldBeTrue();
+        for (var i = 0; i < 50; i++) (await texts.ReplaceSharedAsync($"ceiling:{again}:{i}", null, "60", Cancellation)).ShouldBeTrue();
         await redis.PauseAsync(); // at once: what it had not sent by now it never sends
-        await replica.PromoteAsync();
-        await using var other = new RedisLedgerStore(RedisConnection.Open(replica.ConnectionString));
-        for (var i = 0; i < 50; i++) (await Texts(other).ReadSharedAsync($"ceiling:{i}", Cancellation))!.Value.Text.ShouldBe("60");
-        log.Said.ShouldBeEmpty();
-    }
+        try
+        {
+            await replica.PromoteAsync();
+            await using var other = new RedisLedgerStore(RedisConnection.Open(replica.ConnectionString));
+            for (var i = 0; i < 50; i++) (await Texts(other).ReadSharedAsync($"ceiling:{again}:{i}", Cancellation)).ShouldNotBeNull().Text.ShouldBe("60");
+            log.Said.ShouldBeEmpty();
+        }
+        finally
+        {
+            await redis.ResumeAsync();
+        }
+    });
 
     [Fact]
     public async Task L8_A_decision_whose_script_Redis_had_lost_waits_behind_what_is_sent_once_more()
@@ -73,13 +98,16 @@ public sealed class AcknowledgedTests : IAsyncLifetime
         await replica.FollowAsync(redis, Cancellation);
         await using var store = Open();
         var texts = Texts(store);
-        await AcknowledgedAsync(texts);
-        await redis.ExecuteAsync("SCRIPT", "FLUSH");
-        var before = await WaitsAsync();
-        await texts.ReplaceSharedAsync("after the loss", null, "text", Cancellation);
-        (await WaitsAsync()).ShouldBe(before + 2, "the first was answered before the decision was taken");
-        await texts.ReplaceSharedAsync("later", null, "text", Cancellation);
-        (await WaitsAsync()).ShouldBe(before + 3);
+        await WithoutMissAsync(async again =>
+        {
+            await AcknowledgedAsync(texts);
+            await redis.ExecuteAsync("SCRIPT", "FLUSH");
+            var before = await WaitsAsync();
+            await texts.ReplaceSharedAsync($"after the loss {again}", null, "text", Cancellation);
+            (await WaitsAsync()).ShouldBe(before + 2, "the first was answered before the decision was taken");
+            await texts.ReplaceSharedAsync($"later {again}", null, "text", Cancellation);
+            (await WaitsAsync()).ShouldBe(before + 3);
+        });
     }
 
     [Fact]

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Text.RegularExpressions;
 using Broker.Core.Catalog;
 using Broker.Core.Ledger;
@@ -114,7 +115,7 @@ public sealed partial class RedisAsItIsRunTests : IDisposable
 
         (await DeniedAsync(redis)).ShouldBeEmpty();
         await using var cluster = await LocalRedisCluster.StartAsync(Cancellation);
-        await using var member = await ConnectionMultiplexer.ConnectAsync($"127.0.0.1:{cluster.Ports[0]},allowAdmin=true");
+        await using var member = await ConnectionMultiplexer.ConnectAsync($"127.0.0.1:{cluster.Ports[0]},allowAdmin=true{LocalRedis.Patience}");
         await using (var sharded = new RedisLedgerStore(RedisConnection.Open(cluster.ConnectionString)))
             await ShouldWorkAsync(sharded);
         var used = Used().Matches(await redis.ExecuteAsync("INFO", "commandstats")).Select(match => match.Groups[1].Value)
@@ -126,7 +127,7 @@ public sealed partial class RedisAsItIsRunTests : IDisposable
             used.ShouldContain(right[1..], $"{right} is never used");
 
         // Nothing else is to be had by it.
-        await using var thief = await ConnectionMultiplexer.ConnectAsync($"{redis.ConnectionString},user=broker,password=secret,allowAdmin=true,tiebreaker=,configChannel=");
+        await using var thief = await ConnectionMultiplexer.ConnectAsync($"{redis.ConnectionString},user=broker,password=secret,allowAdmin=true,tiebreaker=,configChannel={LocalRedis.Patience}");
         foreach (var (command, words) in new (string, object[])[] { ("GET", ["broker:x"]), ("HGETALL", ["other:x"]), ("KEYS", ["*"]), ("CONFIG", ["GET", "*"]), ("FLUSHALL", []), ("ACL", ["LIST"]), ("PUBLISH", ["other", "x"]) })
             (await Should.ThrowAsync<RedisServerException>(() => thief.GetDatabase().ExecuteAsync(command, words))).Message.ShouldStartWith("NOPERM", customMessage: command);
     }
@@ -186,29 +187,43 @@ public sealed partial class RedisAsItIsRunTests : IDisposable
         LedgerSettings Of(string prefix) => new() { Kind = LedgerKind.Redis, ConnectionString = new(redis.ConnectionString), Prefix = prefix };
         await using var one = new RedisLedgerStore(RedisConnection.Open(Of("broker-one")));
         await using var two = new RedisLedgerStore(RedisConnection.Open(Of("broker-two")));
-        var heard = new List<string>();
-        using var listening = two.Listen("orders", heard.Add);
+        var (heard, ofOne, before, after) = (new ConcurrentQueue<string>(), new ConcurrentQueue<string>(), new ConcurrentQueue<string>(), new ConcurrentQueue<string>());
+        using var listening = two.Listen("orders", heard.Enqueue);
+        using var listeningToo = one.Listen("orders", ofOne.Enqueue);
+        // One connection brings all that a ledger hears, in its order.
+        using var listeningBefore = two.Listen("before", before.Enqueue);
+        using var listeningAfter = two.Listen("after", after.Enqueue);
+        await HeardAsync(two, "before", before);
         (await new TextLedger(new LedgerClient(one)).ReplaceSharedAsync("name", null, "text", Cancellation)).ShouldBeTrue();
-        await SampleAsync(one);
+        await HeardAsync(one, "orders", ofOne);
         (await new TextLedger(new LedgerClient(two)).ReadSharedAsync("name", Cancellation)).ShouldBeNull();
         (await new TextLedger(new LedgerClient(one)).ReadSharedAsync("name", Cancellation))!.Value.Text.ShouldBe("text");
         (await redis.ExecuteAsync("DBSIZE")).ShouldNotBe("0");
-        await using var admin = await ConnectionMultiplexer.ConnectAsync(redis.ConnectionString);
-        await foreach (var key in admin.GetServer(redis.Host, redis.Port).KeysAsync()) key.ToString().ShouldStartWith("broker-one:{");
+        await using var admin = await redis.AdministerAsync();
+        await foreach (var key in admin.GetServer(redis.Host, redis.Port).KeysAsync()) key.ToString().ShouldMatch("^(broker-one:\\{|broker-two:\\{(before|after)\\})");
+        await HeardAsync(two, "after", after);
         heard.ShouldBeEmpty();
     }
+
+    private static Task HeardAsync(RedisLedgerStore ledger, string database, ConcurrentQueue<string> heard) => Eventually.HoldsAsync(
+        async () =>
+        {
+            await SampleAsync(ledger, database);
+            return !heard.IsEmpty;
+        },
+        "a signal is heard", Cancellation);
 
     internal static object[] Rights => [.. Acl.SkipWhile(word => word != "resetkeys")];
 
     private static async Task<string[]> DeniedAsync(LocalRedis redis)
     {
-        await using var connection = await ConnectionMultiplexer.ConnectAsync($"{redis.ConnectionString},allowAdmin=true");
+        await using var connection = await redis.AdministerAsync();
         var log = (RedisResult[])(await connection.GetServer(redis.Host, redis.Port).ExecuteAsync("ACL", "LOG"))!;
         return [.. log.Select(entry => string.Join(' ', ((RedisResult[])entry!).Select(word => word.ToString())))];
     }
 
-    private static async ValueTask SampleAsync(RedisLedgerStore ledger) =>
-        await new SharedLedger(ledger).Budgets.SampleAsync("orders", 10, 10, 0, 10, 0, TimeSpan.FromSeconds(1), Cancellation);
+    private static async ValueTask SampleAsync(RedisLedgerStore ledger, string database = "orders") =>
+        await new SharedLedger(ledger).Budgets.SampleAsync(database, 10, 10, 0, 10, 0, TimeSpan.FromSeconds(1), Cancellation);
 
     internal static Task ShouldWorkAsync(RedisLedgerStore ledger) => Eventually.HoldsAsync(() => WorksAsync(ledger), "Redis takes decisions", Cancellation);
 

@@ -42,7 +42,7 @@ public sealed class LocalRedisTests
     public async Task Held_answers_nothing_until_it_goes_on()
     {
         await using var redis = await LocalRedis.StartAsync(cancellation: Cancellation);
-        await using var connection = await ConnectionMultiplexer.ConnectAsync(redis.ConnectionString);
+        await using var connection = await ConnectionMultiplexer.ConnectAsync(redis.ConnectionString + LocalRedis.Patience);
         var server = connection.GetDatabase();
         await server.PingAsync();
 
@@ -61,7 +61,7 @@ public sealed class LocalRedisTests
         var cluster = await LocalRedisCluster.StartAsync(Cancellation);
         await using (cluster)
         {
-            await using var connection = await ConnectionMultiplexer.ConnectAsync(cluster.ConnectionString);
+            await using var connection = await ConnectionMultiplexer.ConnectAsync(cluster.ConnectionString + LocalRedis.Patience);
             var redis = connection.GetDatabase();
             var hosts = new HashSet<string?>();
             for (var key = 0; key < 50; key++)
@@ -104,7 +104,7 @@ public sealed class LocalRedisTests
 
     private static async Task WithAsync(LocalRedis redis, Func<IDatabase, Task> use)
     {
-        await using var connection = await ConnectionMultiplexer.ConnectAsync(redis.ConnectionString);
+        await using var connection = await ConnectionMultiplexer.ConnectAsync(redis.ConnectionString + LocalRedis.Patience);
         await use(connection.GetDatabase());
     }
 }

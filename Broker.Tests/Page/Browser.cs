@@ -14,6 +14,9 @@ public sealed class Browser : IAsyncLifetime
 
     private static readonly ConditionalWeakTable<IBrowserContext, ITest> Whose = [];
 
+    // As long as a slow machine needs, in milliseconds.
+    private static readonly float Patience = (float)TimeSpan.FromMinutes(3).TotalMilliseconds;
+
     private IPlaywright? playwright;
 
     public IBrowser Running { get; private set; } = null!;
@@ -25,6 +28,7 @@ public sealed class Browser : IAsyncLifetime
         Running = await playwright.Chromium.LaunchAsync(new()
         {
             ExecutablePath = Program,
+            Timeout = Patience,
             Args = ["--no-sandbox", "--headless", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run", "--disable-quic"],
         });
     }
@@ -37,7 +41,7 @@ public sealed class Browser : IAsyncLifetime
         foreach (var over in browser.Contexts.Where(context => Whose.TryGetValue(context, out var whose) && whose != test).ToList()) await over.CloseAsync();
         var context = await browser.NewContextAsync(options);
         Whose.Add(context, test);
-        context.SetDefaultTimeout((float)TimeSpan.FromMinutes(3).TotalMilliseconds);
+        context.SetDefaultTimeout(Patience);
         return await context.NewPageAsync();
     }
 

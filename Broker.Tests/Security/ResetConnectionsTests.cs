@@ -54,6 +54,9 @@ public sealed class ResetConnectionsTests
         }
 
         await Eventually.HoldsAsync(async () => await WaitingAsync() == 0, "its place is given up", Cancel);
+        // What is written down late would be there with what comes after it.
+        (await world.ClaimAsync(client, world.Pod("uid-3"), body: new JsonObject { ["connections"] = 1 })).Status.ShouldBe(200);
+        await Eventually.HoldsAsync(() => Task.FromResult(Array.Exists(world.Audited("claim"), record => (string?)record["caller"]!["podUid"] == "uid-3")), "the next claim is on record", Cancel);
         world.Audited("claim").ShouldNotContain(record => (string?)record["caller"]!["podUid"] == "uid-2", "it was told nothing: it left before its time was over");
 
         async Task<int> WaitingAsync() =>

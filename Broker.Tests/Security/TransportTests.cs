@@ -177,7 +177,8 @@ public sealed class TransportTests : IDisposable
     [Fact]
     public async Task An_authority_that_was_taken_out_vouches_for_nobody_on_connections_that_last()
     {
-        await using var workloads = await WorkloadsAsync("kubernetes", "spiffe://example.org/ns/{namespace}/sa/{serviceaccount}", "spiffe://example.org/ns/shop/sa/orders", "spiffe://example.org/ns/shop/sa/payments");
+        await using var workloads = await WorkloadsAsync(
+            "kubernetes", "spiffe://example.org/ns/{namespace}/sa/{serviceaccount}", "spiffe://example.org/ns/shop/sa/orders", "spiffe://example.org/ns/shop/sa/payments", ("Tls:LookEvery", "00:00:01"));
         var (world, own) = (workloads.World, workloads.Own);
         var token = world.Pod();
         (await world.ClaimAsync(own, token)).Status.ShouldBe(200);
@@ -328,12 +329,14 @@ public sealed class TransportTests : IDisposable
         (await reader.ReadToEndAsync(Cancel)).Split("HTTP/1.1 200 OK").Select(static answer => answer.Count(static letter => letter == '!')).ShouldBe([0, longAnswer.Length, longAnswer.Length]);
     }
 
-    private async Task<Workloads> WorkloadsAsync(string issuer, string spiffeId, string own, string foreign)
+    private async Task<Workloads> WorkloadsAsync(string issuer, string spiffeId, string own, string foreign, params (string Key, string? Value)[] changes)
     {
         WriteServerCertificate("one");
         var world = new BrokerWorld(
+        [
             ("Tls:CertificateFile", Tls.CertificateFile), ("Tls:CertificateKeyFile", Tls.CertificateKeyFile), ("Tls:ClientAuthorityFile", Tls.ClientAuthorityFile),
-            ($"Identity:Issuers:{issuer}:SpiffeId", spiffeId));
+            ($"Identity:Issuers:{issuer}:SpiffeId", spiffeId), .. changes,
+        ]);
         X509Certificate2[] shown = [Client(authority, own), Client(authority, foreign)];
         return new(world, await world.TlsReplicaAsync(Handler(null)), world.TlsClient(Handler(shown[0])), world.TlsClient(Handler(shown[1])), shown);
     }

@@ -17,7 +17,7 @@ using Xunit;
 namespace Broker.Tests.Starting;
 
 /// <summary>Starts that come to nothing: one line that says what to mend, exit code 1, and no stack trace.</summary>
-public sealed class StartTests : IDisposable
+public sealed class StartTests(SharedServers servers) : IDisposable
 {
     private readonly string directory = Directory.CreateTempSubdirectory("broker-start-").FullName;
 
@@ -90,8 +90,8 @@ public sealed class StartTests : IDisposable
     [Fact]
     public async Task Where_the_audit_cannot_be_written_the_broker_is_not_ready_and_says_why()
     {
-        await using var postgres = await LocalPostgres.StartAsync(new(), Cancel);
-        await using var broker = Serve(Configuration(settings =>
+        var postgres = await servers.PostgresAsync();
+        await using var broker = await ServeAsync(Configuration(settings =>
         {
             settings["Databases"]!["orders"] = DatabaseOf(postgres);
             settings["Audit"]!["Path"] = Path.Combine(directory, "nowhere", "audit.jsonl");
@@ -134,7 +134,7 @@ public sealed class StartTests : IDisposable
         })
         {
             var keys = Directory.CreateDirectory(Path.Combine(directory, "keys"));
-            await using var broker = Serve(
+            await using var broker = await ServeAsync(
                 Configuration(settings =>
                 {
                     settings["Audit"]!["Path"] = Path.Combine(directory, $"audit-{section}.jsonl");
@@ -152,8 +152,8 @@ public sealed class StartTests : IDisposable
     public async Task A_host_without_inotify_instances_polls_its_files_and_serves()
     {
         Assert.SkipUnless(OperatingSystem.IsLinux() && Audit.AuditFolder.TryRun("unshare", "-Ur", "sh", "-c", "echo 1 > /proc/sys/user/max_inotify_instances"), "Needs a user namespace of its own (unshare -Ur).");
-        await using var postgres = await LocalPostgres.StartAsync(new(), Cancel);
-        await using var broker = Serve(Configuration(settings => settings["Databases"]!["orders"] = DatabaseOf(postgres)), "unshare", "-Ur", "sh", "-c", "echo 1 > /proc/sys/user/max_inotify_instances; exec \"$0\" \"$@\"");
+        var postgres = await servers.PostgresAsync();
+        await using var broker = await ServeAsync(Configuration(settings => settings["Databases"]!["orders"] = DatabaseOf(postgres)), "unshare", "-Ur", "sh", "-c", "echo 1 > /proc/sys/user/max_inotify_instances; exec \"$0\" \"$@\"");
         await Eventually.HoldsAsync(async () => (await broker.ReadyAsync())?.Status == HttpStatusCode.OK, "it serves", Cancel);
         await SaysAsync(broker, "every four seconds");
     }
@@ -234,7 +234,7 @@ public sealed class StartTests : IDisposable
         await using var admin = new Npgsql.NpgsqlConnection(postgres.AdminConnectionString);
         await admin.OpenAsync(Cancel);
         right["AdminConnectionString"] = "Username=late;Password=late";
-        await using var broker = Serve(Configuration(settings => settings["Databases"]!["orders"] = right));
+        await using var broker = await ServeAsync(Configuration(settings => settings["Databases"]!["orders"] = right));
         await Eventually.HoldsAsync(
             async () => await broker.ReadyAsync() is { Status: HttpStatusCode.ServiceUnavailable } ready && ready.Text.Contains("database 'orders' has not answered yet"), "it says what is missing", Cancel);
         await SaysAsync(broker, "Claims that need database 'orders' cannot be served yet");
@@ -246,7 +246,7 @@ public sealed class StartTests : IDisposable
     [Fact]
     public async Task Variables_of_clients_in_the_environment_change_no_connection_and_are_told()
     {
-        await using var postgres = await LocalPostgres.StartAsync(new(), Cancel);
+        var postgres = await servers.PostgresAsync();
         var configuration = Configuration(settings => settings["Databases"]!["orders"] = DatabaseOf(postgres));
         (string Name, string Value)[] variables =
         [
@@ -267,7 +267,7 @@ public sealed class StartTests : IDisposable
     public async Task Without_Kerberos_as_in_the_image_PostgreSQL_is_reached_and_nothing_is_said_of_it()
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "Its library is looked for by name on Linux alone.");
-        await using var postgres = await LocalPostgres.StartAsync(new(), Cancel);
+        var postgres = await servers.PostgresAsync();
         var configuration = Configuration(settings => settings["Databases"]!["orders"] = DatabaseOf(postgres));
         await File.WriteAllTextAsync(Path.Combine(directory, "libgssapi_krb5.so.2"), "no library", Cancel); // is found first
 
@@ -280,7 +280,7 @@ public sealed class StartTests : IDisposable
     [Fact]
     public async Task Files_that_PostgreSQLs_client_finds_at_home_are_told()
     {
-        await using var postgres = await LocalPostgres.StartAsync(new(), Cancel);
+        var postgres = await servers.PostgresAsync();
         var configuration = Configuration(settings => settings["Databases"]!["orders"] = DatabaseOf(postgres));
         var home = Directory.CreateDirectory(Path.Combine(directory, "home")).FullName;
         (await RunAsync([("BROKER_CONFIG", configuration), ("HOME", home)], "check")).Said.ShouldNotContain("exists, and the broker's connections");
@@ -295,7 +295,7 @@ public sealed class StartTests : IDisposable
     [Fact]
     public async Task A_broker_without_an_identity_issuers_keys_is_not_ready_and_a_check_says_why()
     {
-        await using var postgres = await LocalPostgres.StartAsync(new(), Cancel);
+        var postgres = await servers.PostgresAsync();
         var configuration = Configuration(settings =>
         {
             settings["Databases"]!["orders"] = DatabaseOf(postgres);
@@ -305,7 +305,7 @@ public sealed class StartTests : IDisposable
         code.ShouldBe(1, said);
         said.ShouldContain("FAILS    identity issuer k");
 
-        await using var broker = Serve(configuration);
+        await using var broker = await ServeAsync(configuration);
         await Eventually.HoldsAsync(
             async () => await broker.ReadyAsync() is { Status: HttpStatusCode.ServiceUnavailable } ready && ready.Text.Contains("identity issuer 'k' has not answered yet"), "it says what is missing", Cancel);
     }
@@ -336,7 +336,7 @@ public sealed class StartTests : IDisposable
         said.ShouldContain("FAILS    database orders");
         said.ShouldContain(words);
 
-        await using var broker = Serve(configuration);
+        await using var broker = await ServeAsync(configuration);
         await Eventually.HoldsAsync(
             async () => await broker.ReadyAsync() is { Status: HttpStatusCode.ServiceUnavailable } ready && ready.Text.Contains(words), "it says why", Cancel);
     }
@@ -359,7 +359,7 @@ public sealed class StartTests : IDisposable
         said.ShouldContain("FAILS    server of billing, orders");
         said.ShouldContain(words);
 
-        await using var broker = Serve(configuration);
+        await using var broker = await ServeAsync(configuration);
         await Eventually.HoldsAsync(
             async () => await broker.ReadyAsync() is { Status: HttpStatusCode.ServiceUnavailable } ready && ready.Text.Contains(words), "it says why", Cancel);
     }
@@ -367,8 +367,8 @@ public sealed class StartTests : IDisposable
     [Fact]
     public async Task A_broker_that_can_serve_one_role_is_ready_and_says_what_others_lack()
     {
-        await using var postgres = await LocalPostgres.StartAsync(new(), Cancel);
-        await using var broker = Serve(Configuration(settings =>
+        var postgres = await servers.PostgresAsync();
+        await using var broker = await ServeAsync(Configuration(settings =>
         {
             settings["Databases"]!["gone"] = settings["Databases"]!["orders"]!.DeepClone();
             settings["Databases"]!["orders"] = DatabaseOf(postgres);
@@ -382,7 +382,7 @@ public sealed class StartTests : IDisposable
     [Fact]
     public async Task A_Redis_that_lets_the_broker_do_too_little_or_drops_keys_is_named_alike_by_a_check_and_by_the_replica_that_waits()
     {
-        await using var postgres = await LocalPostgres.StartAsync(new(), Cancel);
+        var postgres = await servers.PostgresAsync();
         await using var redis = await LocalRedis.StartAsync(cancellation: Cancel);
         await redis.ExecuteAsync("ACL", ["SETUSER", "broker", "on", ">secret", .. RedisAsItIsRunTests.Rights, "-zrem"]);
         var keys = Directory.CreateTempSubdirectory("broker-start-keys-");
@@ -394,7 +394,7 @@ public sealed class StartTests : IDisposable
                 settings["Ledger"] = new JsonObject { ["Kind"] = "Redis", ["ConnectionString"] = redis.ConnectionString + ",user=broker,password=secret" };
                 settings["Sealing"] = new JsonObject { ["Directory"] = keys.FullName };
             });
-            await using var broker = Serve(configuration);
+            await using var broker = await ServeAsync(configuration);
             foreach (var (mend, words) in new (object[] Mend, string Words)[]
             {
                 (["CONFIG", "SET", "maxmemory", "100mb", "maxmemory-policy", "allkeys-lru"], "run ACL SETUSER broker +zrem on each of its servers (docs/redis.md)"),
@@ -465,7 +465,15 @@ public sealed class StartTests : IDisposable
 
     private Task<(int Code, string Said)> RunAsync((string, string)[] environment, params string[] arguments) => RunAsync([], environment, arguments);
 
+    // Where a slow machine took longer than a check waits, nothing was found out, and it is made again.
     private async Task<(int Code, string Said)> RunAsync(string[] before, (string, string)[] environment, params string[] arguments)
+    {
+        var ran = await RunOnceAsync(before, environment, arguments);
+        for (var again = 0; again < 10 && Unwrapped(ran.Said).Contains("did not answer within", StringComparison.Ordinal); again++) ran = await RunOnceAsync(before, environment, arguments);
+        return ran;
+    }
+
+    private async Task<(int Code, string Said)> RunOnceAsync(string[] before, (string, string)[] environment, string[] arguments)
     {
         using var process = Process.Start(Start(environment, before, arguments))!;
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
@@ -482,11 +490,22 @@ public sealed class StartTests : IDisposable
         }
     }
 
-    private Serving Serve(string configuration, params string[] before)
+    // Answers once it listens, on a port that nobody else took first.
+    private Task<Serving> ServeAsync(string configuration, params string[] before) => LoopbackPort.StartOnAsync(async port =>
     {
-        var address = new Uri($"http://127.0.0.1:{LoopbackPort.Take()}");
-        return new Serving(Process.Start(Start([("BROKER_CONFIG", configuration), ("ASPNETCORE_URLS", address.OriginalString)], before, []))!, address);
-    }
+        var address = new Uri($"http://127.0.0.1:{port}");
+        var serving = new Serving(Process.Start(Start([("BROKER_CONFIG", configuration), ("ASPNETCORE_URLS", address.OriginalString)], before, []))!, address);
+        try
+        {
+            await Eventually.HoldsAsync(async () => await serving.ReadyAsync() is not null, "it listens", Cancel);
+            return serving;
+        }
+        catch
+        {
+            await serving.DisposeAsync();
+            throw;
+        }
+    });
 
     private sealed class Serving : IAsyncDisposable
     {
@@ -510,16 +529,21 @@ public sealed class StartTests : IDisposable
 
         public async Task<(HttpStatusCode Status, string Text)?> ReadyAsync()
         {
-            process.HasExited.ShouldBeFalse(Said);
+            (HttpStatusCode, string)? ready = null;
             try
             {
                 using var answer = await client.GetAsync(new Uri("/health/ready", UriKind.Relative), Cancel);
-                return (answer.StatusCode, await answer.Content.ReadAsStringAsync(Cancel));
+                ready = (answer.StatusCode, await answer.Content.ReadAsStringAsync(Cancel));
             }
             catch (Exception e) when (e is HttpRequestException || (e is TaskCanceledException && !Cancel.IsCancellationRequested))
             {
-                return null;
+                // Not yet.
             }
+
+            // Looked at after the answer, which may be another server's that has the port.
+            if (!process.HasExited) return ready;
+            await process.WaitForExitAsync(Cancel);
+            throw new ServerStartException($"The broker has ended:\n{Said}") { PortTaken = Said.Contains("Another process has the port", StringComparison.Ordinal) };
         }
 
         public async ValueTask DisposeAsync()

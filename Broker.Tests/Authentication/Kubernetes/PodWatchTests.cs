@@ -35,7 +35,7 @@ public sealed class PodWatchTests : IAsyncLifetime
     {
         await using var world = World();
         var replica = await world.ReplicaAsync();
-        cluster.Pods["uid-1"] = ServedKubernetes.Pod("uid-1");
+        foreach (var uid in new[] { "uid-1", "uid-2" }) cluster.Pods[uid] = ServedKubernetes.Pod(uid);
         var holder = (string)(await world.ClaimAsync(replica, world.Pod("uid-1"))).Body["holder"]!["id"]!;
         var stays = (string)(await world.ClaimAsync(replica, world.Pod("uid-2"))).Body["holder"]!["id"]!;
         await Eventually.HoldsAsync(() => Task.FromResult(cluster.Watchers == 1), "the broker watches", Cancel);
@@ -96,6 +96,7 @@ public sealed class PodWatchTests : IAsyncLifetime
         var next = ServedKubernetes.Pod("uid-5");
         next["metadata"]!["name"] = "orders-uid-4";
         cluster.Tell("DELETED", ServedKubernetes.Pod("uid-4"));
+        cluster.Pods["uid-5"] = next;
         cluster.Tell("ADDED", next);
         await EndsAsync(world, evicted, former);
         var later = await HolderAsync(world, replica, "uid-5");

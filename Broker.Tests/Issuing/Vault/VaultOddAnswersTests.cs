@@ -36,7 +36,7 @@ public sealed class VaultOddAnswersTests
             foreach (var auth in new[] { VaultFixture.AppRole, VaultFixture.TokenAuth(VaultFixture.GivenToken) })
             {
                 var time = new FakeTimeProvider();
-                using var bench = new VaultFixture(VaultFixture.DefinitionOf(server.Address, auth), time);
+                using var bench = new VaultFixture(VaultFixture.PatientDefinitionOf(server.Address, auth), time);
                 var lease = VaultFixture.LeaseOf("database/creds/app/1");
                 await InWordsAsync(time, async () => await bench.IssueAsync());
                 await InWordsAsync(time, async () => await bench.Issuer.LookUpAsync(lease, default, VaultFixture.Cancellation));

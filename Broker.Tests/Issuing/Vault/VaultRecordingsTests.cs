@@ -86,7 +86,7 @@ public sealed class VaultRecordingsTests : IAsyncLifetime
     {
         var recording = Recording.Read(file);
         var time = new FakeTimeProvider();
-        using var bench = new VaultFixture(VaultFixture.DefinitionOf(vault.AddressOf(recording)), time);
+        using var bench = new VaultFixture(VaultFixture.PatientDefinitionOf(vault.AddressOf(recording)), time);
 
         var outcome = await VaultFixture.RunAsync(time, OutcomeAsync(bench.Client, recording));
 

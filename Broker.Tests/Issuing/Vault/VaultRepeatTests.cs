@@ -154,7 +154,7 @@ public sealed class VaultRepeatTests
     {
         await using var vault = await SimulatedVault.StartAsync();
         vault.AddRole(new SimulatedRole(Path, TimeSpan.FromHours(1), TimeSpan.FromHours(1)));
-        using var bench = await LoggedInAsync(vault);
+        using var bench = await LoggedInAsync(vault, TimeSpan.FromSeconds(30));
         vault.Fail(Path, new SimulatedFault.DoAndHang());
 
         var failure = await Should.ThrowAsync<IssuerException>(() => RunAsync(bench.IssueAsync()));
@@ -208,12 +208,12 @@ public sealed class VaultRepeatTests
     }
 
     private VaultFixture Bench(Uri address, TimeSpan? timeout = null) =>
-        new(VaultFixture.DefinitionOf(address) with { Timeout = timeout ?? TimeSpan.FromSeconds(30) }, time);
+        new(VaultFixture.PatientDefinitionOf(address) is var patient && timeout is { } within ? patient with { Timeout = within } : patient, time);
 
     /// <summary>Logged in already, so that what a test counts is its own call.</summary>
-    private async Task<VaultFixture> LoggedInAsync(SimulatedVault vault)
+    private async Task<VaultFixture> LoggedInAsync(SimulatedVault vault, TimeSpan? timeout = null)
     {
-        var bench = Bench(vault.Address);
+        var bench = Bench(vault.Address, timeout);
         await bench.Tokens.GetAsync(VaultFixture.Cancellation);
         return bench;
     }

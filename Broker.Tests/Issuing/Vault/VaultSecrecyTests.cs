@@ -60,7 +60,7 @@ public sealed class VaultSecrecyTests
                 : $$$"""{"lease_id":"database/creds/app/x","lease_duration":60,"data":{"username":"u","password":"{{{Password}}}"}}""");
         });
         using var bench = new VaultFixture(
-            VaultFixture.DefinitionOf(server.Address, new VaultAppRoleAuth("role", new SecretSource(new Secret(SecretId), null))), time);
+            VaultFixture.PatientDefinitionOf(server.Address, new VaultAppRoleAuth("role", new SecretSource(new Secret(SecretId), null))), time);
 
         var failure = await Should.ThrowAsync<IssuerException>(() => VaultFixture.RunAsync(time, bench.IssueAsync()));
         var notKept = await Record.ExceptionAsync(() => VaultFixture.RunAsync(time, bench.Issuer.KeepAliveAsync(VaultFixture.Cancellation)));

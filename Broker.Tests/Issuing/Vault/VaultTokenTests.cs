@@ -223,7 +223,7 @@ public sealed class VaultTokenTests : IAsyncLifetime
     public async Task L10_a_failed_renewal_of_the_token_says_when_to_try_again_and_the_token_is_still_used()
     {
         vault.Tokens = new SimulatedTokens { Period = Hour };
-        using var bench = Bench();
+        using var bench = new VaultFixture(VaultFixture.PatientDefinitionOf(vault.Address), time);
         await bench.IssueAsync();
         time.Advance(40 * Minute);
         vault.Fail("auth/token/renew-self", new SimulatedFault.Answer(500, "internal error"), times: 4);

@@ -55,7 +55,7 @@ internal sealed class RedisStage : IAsyncDisposable
     public static async Task<RedisStage> StartAsync(SharedServers servers)
     {
         var redis = await LocalRedis.StartAsync();
-        return new(redis, await servers.PostgresAsync(), await LocalIdentity.StartAsync(), await ConnectionMultiplexer.ConnectAsync(redis.ConnectionString));
+        return new(redis, await servers.PostgresAsync(), await LocalIdentity.StartAsync(), await ConnectionMultiplexer.ConnectAsync(redis.ConnectionString + LocalRedis.Patience));
     }
 
     /// <summary>Writes a sealing certificate for a key: the path of it, and that of the key.</summary>
@@ -116,8 +116,9 @@ internal sealed class RedisStage : IAsyncDisposable
 
     public static string LeaseOf(JsonObject grant) => (string)grant["lease"]!["id"]!;
 
-    /// <summary>All that the brokers have logged.</summary>
-    public string Logs() => string.Concat(brokers.Select(broker => ReadShared(broker.LogFile)));
+    /// <summary>Returns when a broker has logged this: what it logs stands in its file a moment later.</summary>
+    public Task SaysAsync(string words) => Eventually.HoldsAsync(
+        () => Task.FromResult(Logs().Contains(words, StringComparison.Ordinal)), $"a broker logs: {words}", TestContext.Current.CancellationToken, Logs);
 
     public async ValueTask DisposeAsync()
     {
@@ -160,6 +161,8 @@ internal sealed class RedisStage : IAsyncDisposable
         "Allow": [ { "Issuer": "local", "Claims": { "namespace": "orders", "serviceaccount": "{{account}}" } } ]
         """;
 
+    private string Logs() => string.Concat(brokers.Select(static broker => TextOf(broker.LogFile)));
+
     private string Write(string name, string text)
     {
         var path = Path.Combine(Directory, name);
@@ -167,8 +170,10 @@ internal sealed class RedisStage : IAsyncDisposable
         return path;
     }
 
-    private static string ReadShared(string path)
+    /// <summary>The text of a file that another process writes; empty where there is none yet.</summary>
+    public static string TextOf(string path)
     {
+        if (!File.Exists(path)) return "";
         using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
         using var reader = new StreamReader(file);
         return reader.ReadToEnd();

@@ -30,7 +30,7 @@ internal sealed class CrashRun
     /// <summary>Kills it so often.</summary>
     /// <param name="kills">How often.</param>
     /// <param name="seed">Of the moments.</param>
-    /// <param name="within">The longest time of work between two kills.</param>
+    /// <param name="within">The longest time of work before a kill: from its beginning, and every second time from its first grant.</param>
     /// <param name="atWrites">Whether it is killed at its first write, then at its second, and so on, instead.</param>
     /// <param name="cancellation">Ends it.</param>
     public static async Task<CrashResult> RunAsync(int kills, int seed, TimeSpan within, bool atWrites, CancellationToken cancellation)
@@ -40,14 +40,14 @@ internal sealed class CrashRun
         var run = new CrashRun();
         for (var i = 0; i < kills; i++)
         {
-            await run.OnceAsync(Path.Combine(directory.Path, "ledger.db"), within * random.NextDouble(), atWrites ? 1 + i : null, cancellation);
+            await run.OnceAsync(Path.Combine(directory.Path, "ledger.db"), within * random.NextDouble(), i % 2 == 0 ? "working" : "granted ", atWrites ? 1 + i : null, cancellation);
             if (run.wrong.Count > 0) break;
         }
 
         return new(kills, run.amidWrite, run.granted, run.gone.Count, run.wrong);
     }
 
-    private async Task OnceAsync(string file, TimeSpan after, int? atWrite, CancellationToken cancellation)
+    private async Task OnceAsync(string file, TimeSpan after, string word, int? atWrite, CancellationToken cancellation)
     {
         // strace kills it as the system call begins, so that this write is not made.
         string[] program = [ServerProgram.DotNet(), typeof(CrashRun).Assembly.Location, "crash", "--work-on", file];
@@ -58,7 +58,7 @@ internal sealed class CrashRun
         Caretaker.AwaitEndOf(worker.Id);
         var works = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var lines = new List<string>();
-        var reading = ReadAsync(worker.StandardOutput, lines, works);
+        var reading = ReadAsync(worker.StandardOutput, lines, word, works);
         try
         {
             if (atWrite is not null)
@@ -84,19 +84,20 @@ internal sealed class CrashRun
         else if (held.Count > 0) wrong.Add("the file is gone");
     }
 
-    private static async Task ReadAsync(StreamReader output, List<string> lines, TaskCompletionSource works)
+    private static async Task ReadAsync(StreamReader output, List<string> lines, string word, TaskCompletionSource works)
     {
         // The last line may be cut off: it does not count.
-        var text = new System.Text.StringBuilder();
+        var rest = "";
         var buffer = new char[4096];
         while (await output.ReadAsync(buffer) is > 0 and var count)
         {
-            text.Append(buffer, 0, count);
-            if (!works.Task.IsCompleted && text.ToString().Contains("working\n", StringComparison.Ordinal)) works.SetResult();
+            var parts = (rest + new string(buffer, 0, count)).Split('\n');
+            rest = parts[^1];
+            lines.AddRange(parts[..^1]);
+            if (parts[..^1].Any(line => line.StartsWith(word, StringComparison.Ordinal))) works.TrySetResult();
         }
 
-        works.TrySetException(new ServerStartException("The worker ended before it worked."));
-        lines.AddRange(text.ToString().Split('\n')[..^1]);
+        works.TrySetException(new ServerStartException($"The worker ended before it said '{word}'."));
     }
 
     private void Hear(string[] words)

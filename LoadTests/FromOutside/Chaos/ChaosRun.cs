@@ -20,9 +20,9 @@ internal sealed class ChaosRun(ChaosSettings settings, Misfortune misfortune, Ac
         var weather = new Weather(stage.Database.AdminConnectionString);
         await weather.SetUpAsync(cancellation);
         var service = new Service([.. stage.Brokers.Select(broker => broker.Address)], time);
-        using var scene = new Scene(stage, service, weather, settings, time);
         await using var watch = await DatabaseWatch.StartAsync(stage.Engine, stage.Database.AdminConnectionString, time, cancellation);
         await using var load = new Load(settings, service, stage.Identity, time);
+        using var scene = new Scene(stage, service, weather, load, time);
 
         load.Start();
         await Poll.UntilAsync(_ => Task.FromResult(load.Grants >= settings.Pods / 2), FirstGrantWithin, "half of the pods to be at work", cancellation);

@@ -46,6 +46,9 @@ internal sealed record ChaosSettings
     /// <summary>How old a count of the database's connections may be.</summary>
     public TimeSpan StaleAfter { get; init; } = TimeSpan.FromSeconds(15);
 
+    /// <summary>What callers may be told besides what the misfortune explains, because the machine is slow.</summary>
+    public IReadOnlyCollection<string> AlsoTold { get; init; } = [];
+
     /// <summary>Where the replicas' logs go and stay; null: nowhere.</summary>
     public string? LogDirectory { get; init; }
 

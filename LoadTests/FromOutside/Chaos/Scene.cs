@@ -19,9 +19,9 @@ internal sealed class Scene : IDisposable
     private readonly List<(long From, long? Until)> away = [];
     private readonly HttpClient operators;
 
-    public Scene(Stage stage, Service service, Weather weather, ChaosSettings settings, TimeProvider time)
+    public Scene(Stage stage, Service service, Weather weather, Load load, TimeProvider time)
     {
-        (Stage, this.service, Weather, Settings, this.time) = (stage, service, weather, settings, time);
+        (Stage, this.service, Weather, Load, this.time) = (stage, service, weather, load, time);
         operators = new HttpClient { Timeout = Patience };
         operators.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", stage.Identity.OperatorToken());
     }
@@ -30,7 +30,10 @@ internal sealed class Scene : IDisposable
 
     public Weather Weather { get; }
 
-    public ChaosSettings Settings { get; }
+    /// <summary>The pods that are at work.</summary>
+    public Load Load { get; }
+
+    public ChaosSettings Settings => Load.Settings;
 
     /// <summary>Leases that were ordered to be followed or revoked: one is issued for each.</summary>
     public int Rotations { get; private set; }

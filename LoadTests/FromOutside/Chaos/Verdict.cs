@@ -84,10 +84,13 @@ internal static class Verdict
     {
         // On a slow machine the pool's first lease takes longer than those who ask for it wait.
         var first = seen.Load.Calls.Where(call => call.Outcome == Witness.Granted).Select(call => call.Answered).DefaultIfEmpty(long.MaxValue).Min();
+        string[] explained = [.. Always, .. seen.Misfortune.Refusals, .. seen.Load.Settings.AlsoTold];
+        // One that nobody answered is sent again as well.
+        var unanswered = seen.Load.Calls.Where(call => call.IsRelease && call.Outcome is null).Select(call => call.Answered).DefaultIfEmpty(long.MaxValue).Min();
         var told = seen.Load.Calls.FirstOrDefault(call =>
-            call.Outcome is { } outcome && outcome != Witness.Granted && !Always.Contains(outcome) && !seen.Misfortune.Refusals.Contains(outcome)
+            call.Outcome is { } outcome && outcome != Witness.Granted && !explained.Contains(outcome)
             && !(outcome == FirstLease && call.Asked < first)
-            && !(outcome == Released && call.IsRelease && seen.Misfortune.Refusals.Contains(LedgerAway)));
+            && !(outcome == Released && call.IsRelease && (explained.Contains(LedgerAway) || call.Asked >= unanswered)));
         return told is null ? null : $"a caller was told '{told.Outcome}': {told.Detail} (trace {told.Trace})";
     }
 }

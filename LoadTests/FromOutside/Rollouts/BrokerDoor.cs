@@ -13,6 +13,9 @@ internal sealed class BrokerDoor : IDoor, IDisposable
     // A broker that cannot take a holder back just now says when to come again.
     private const int MostReleases = 10;
 
+    // Another replica is asked next.
+    private static readonly TimeSpan AfterNoAnswer = TimeSpan.FromMilliseconds(200);
+
     private readonly Func<IReadOnlyList<Uri>> replicas;
     private readonly LocalIdentity identity;
     private readonly RolloutSettings settings;
@@ -61,23 +64,14 @@ internal sealed class BrokerDoor : IDoor, IDisposable
 
     public async Task ReleaseAsync(int pod, Grant grant, CancellationToken cancellation)
     {
-        for (var tries = 1; ; tries++)
-        {
-            using var request = Request(HttpMethod.Delete, $"/api/v1/holders/{grant.Holder}", pod);
-            using var answer = await client.SendAsync(request, cancellation);
-            // A release that was answered with 503 may have been carried out: then the holder is gone already.
-            if (answer.StatusCode == HttpStatusCode.NotFound && tries > 1) return;
-            if (answer.StatusCode != HttpStatusCode.ServiceUnavailable || answer.Headers.RetryAfter?.Delta is not { } wait || tries == MostReleases)
-            {
-                answer.EnsureSuccessStatusCode();
-                return;
-            }
-
+        for (var tries = 1; await ReleaseOnceAsync(pod, grant, tries, cancellation) is { } wait; tries++)
             await Task.Delay(wait, TimeProvider.System, cancellation);
-        }
     }
 
     public void Dispose() => client.Dispose();
+
+    private static bool IsNoAnswer(Exception failure, CancellationToken cancellation) =>
+        failure is HttpRequestException || (failure is TaskCanceledException && !cancellation.IsCancellationRequested);
 
     private static Grant ReadGrant(JsonNode body, Grant? before)
     {
@@ -134,12 +128,34 @@ internal sealed class BrokerDoor : IDoor, IDisposable
                     ? ReadGrant((await answer.Content.ReadFromJsonAsync<JsonNode>(cancellation))!, before)
                     : await ReadRefusalAsync(answer, cancellation);
             }
-            catch (Exception failure) when (failure is HttpRequestException
-                || (failure is TaskCanceledException && !cancellation.IsCancellationRequested))
+            catch (Exception failure) when (IsNoAnswer(failure, cancellation))
             {
-                // Another replica is asked next.
-                return new Refused(Refused.NoAnswer, TimeSpan.FromMilliseconds(200), failure.Message);
+                return new Refused(Refused.NoAnswer, AfterNoAnswer, failure.Message);
             }
+        }
+    }
+
+    /// <returns>When to try again; null: the holder is gone.</returns>
+    private async Task<TimeSpan?> ReleaseOnceAsync(int pod, Grant grant, int tries, CancellationToken cancellation)
+    {
+        using var request = Request(HttpMethod.Delete, $"/api/v1/holders/{grant.Holder}", pod);
+        HttpResponseMessage answer;
+        try
+        {
+            answer = await client.SendAsync(request, cancellation);
+        }
+        catch (Exception failure) when (tries < MostReleases && IsNoAnswer(failure, cancellation))
+        {
+            return AfterNoAnswer;
+        }
+
+        using (answer)
+        {
+            // A release that was answered with 503, or not at all, may have been carried out: then the holder is gone already.
+            if (answer.StatusCode == HttpStatusCode.NotFound && tries > 1) return null;
+            if (answer.StatusCode == HttpStatusCode.ServiceUnavailable && answer.Headers.RetryAfter?.Delta is { } wait && tries < MostReleases) return wait;
+            answer.EnsureSuccessStatusCode();
+            return null;
         }
     }
 }

@@ -12,7 +12,7 @@ internal sealed class Rollout(RolloutSettings settings, IDoor door, Tally tally,
         var pods = Enumerable.Range(0, settings.Pods).Select(number => Start(number, cancellation)).ToList();
         // All hold what they have until each has had an answer: so all pods exist at once, however slow this machine is.
         await Task.WhenAll(pods.Select(pod => pod.FirstAnswer));
-        await Task.Delay(settings.Hold, time, cancellation);
+        await HoldAsync(cancellation);
         await FinishAsync(pods, cancellation);
         return pods.Count(pod => pod.WasReady);
     }
@@ -57,10 +57,12 @@ internal sealed class Rollout(RolloutSettings settings, IDoor door, Tally tally,
 
         if (stuck && atWork == settings.Pods)
             tally.AddFault($"A new pod did not get to work within {settings.Deadline.TotalSeconds:0} s: the update stood still at {ready.Count} of {settings.Pods}.");
-        await Task.Delay(settings.Hold, time, cancellation);
+        await HoldAsync(cancellation);
         await FinishAsync(all, cancellation);
         return ready.Count;
     }
+
+    private Task HoldAsync(CancellationToken cancellation) => settings.Until?.WaitAsync(cancellation) ?? Task.Delay(settings.Hold, time, cancellation);
 
     private static async Task FinishAsync(List<Pod> pods, CancellationToken cancellation)
     {

@@ -31,6 +31,9 @@ internal sealed record RolloutSettings
     /// <summary>How long a pod works after every pod has had its first answer (zero or more).</summary>
     public TimeSpan Hold { get; init; } = TimeSpan.FromSeconds(3);
 
+    /// <summary>What ends the pods' work instead of <see cref="Hold"/>; null: nothing does.</summary>
+    public Task? Until { get; init; }
+
     /// <summary>
     /// Rolling update: how many old pods may be missing before their replacements work (Kubernetes' maxUnavailable). Null with
     /// <see cref="Surge"/>: no rolling update, all pods start at once.

@@ -102,16 +102,18 @@ internal sealed class ChildProcess : IAsyncDisposable
             Signals.Send(Id, signal);
     }
 
-    /// <summary>Asks the process to end by a signal, and kills it when it does not within half a minute, as Kubernetes does.</summary>
-    public async Task StopAsync(Signal signal)
+    /// <summary>Asks the process to end by a signal, and kills it when it does not.</summary>
+    /// <param name="signal">The signal.</param>
+    /// <param name="patience">How long it may take; null: half a minute, as with Kubernetes.</param>
+    public async Task StopAsync(Signal signal, TimeSpan? patience = null)
     {
         Send(signal);
         if (signal != Signal.Kill)
             Send(Signal.Continue);
-        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        using var over = new CancellationTokenSource(patience ?? TimeSpan.FromSeconds(30));
         try
         {
-            await process.WaitForExitAsync(patience.Token);
+            await process.WaitForExitAsync(over.Token);
         }
         catch (OperationCanceledException)
         {

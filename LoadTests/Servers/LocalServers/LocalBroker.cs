@@ -31,6 +31,8 @@ public sealed record LocalBrokerSettings
 /// </summary>
 public sealed class LocalBroker : IAsyncDisposable
 {
+    private static readonly TimeSpan EndsWithin = TimeSpan.FromMinutes(3);
+
     private readonly LocalBrokerSettings settings;
     private readonly PrivateDirectory directory;
     private readonly int port;
@@ -116,11 +118,11 @@ public sealed class LocalBroker : IAsyncDisposable
     /// <summary>Ends the process at once (SIGKILL), as a crash or a lost node does.</summary>
     public Task KillAsync() => Running.StopAsync(Signal.Kill);
 
-    /// <summary>Asks the process to end (SIGTERM), as Kubernetes does, and waits half a minute before it is killed.</summary>
+    /// <summary>Asks the process to end (SIGTERM), as Kubernetes does, and waits as long as a slow machine takes before it is killed.</summary>
     /// <exception cref="InvalidOperationException">It did not end well: it crashed, or had to be killed.</exception>
     public async Task TerminateAsync()
     {
-        await Running.StopAsync(Signal.Terminate);
+        await Running.StopAsync(Signal.Terminate, EndsWithin);
         if (await Running.ExitCodeAsync(TimeSpan.Zero, CancellationToken.None) is var code and not 0)
             throw new InvalidOperationException($"The broker was asked to end, and ended with {code}. The end of its log:\n{EndOfLog()}");
     }

@@ -19,6 +19,9 @@ public sealed record LocalRedisSettings
 /// <summary>A private standalone Redis on 127.0.0.1; leaves nothing behind, not even when this process crashes.</summary>
 public sealed class LocalRedis : IAsyncDisposable
 {
+    /// <summary>Ends a connection string of StackExchange.Redis, whose own deadlines of five seconds a slow machine misses.</summary>
+    public const string Patience = ",connectTimeout=60000,syncTimeout=60000,asyncTimeout=60000,connectRetry=5";
+
     private readonly IRedisHost server;
 
     private LocalRedis(IRedisHost server, int port)
@@ -88,7 +91,7 @@ public sealed class LocalRedis : IAsyncDisposable
     public Task ResumeAsync() => server.ResumeAsync();
 
     /// <summary>A connection that may give administrators' commands.</summary>
-    public Task<ConnectionMultiplexer> AdministerAsync() => ConnectionMultiplexer.ConnectAsync($"{ConnectionString},allowAdmin=true");
+    public Task<ConnectionMultiplexer> AdministerAsync() => ConnectionMultiplexer.ConnectAsync($"{ConnectionString},allowAdmin=true{Patience}");
 
     /// <summary>Has the server execute one command, as an administrator would.</summary>
     public async Task<string> ExecuteAsync(string command, params object[] arguments)

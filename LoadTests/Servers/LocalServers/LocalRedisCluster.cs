@@ -6,6 +6,9 @@ namespace LoadTests.Servers.LocalServers;
 /// <summary>A private Redis Cluster of three masters on 127.0.0.1, all slots served, each with a replica where that is asked for; leaves nothing behind.</summary>
 public sealed class LocalRedisCluster : IAsyncDisposable
 {
+    // A client connects to all members, and waits for one that is down for as long as connecting may take: that stays short.
+    internal const string Patience = ",connectTimeout=5000,syncTimeout=60000,asyncTimeout=60000,connectRetry=5";
+
     private const int Masters = 3, Slots = 16_384;
 
     private static readonly TimeSpan StartWithin = ChildProcess.StartsWithin;
@@ -239,7 +242,7 @@ public sealed class LocalRedisCluster : IAsyncDisposable
 
     private static async Task<RedisResult> AskAsync(Node node, string command, params object[] arguments)
     {
-        await using var connection = await ConnectionMultiplexer.ConnectAsync($"127.0.0.1:{node.Port},allowAdmin=true");
+        await using var connection = await ConnectionMultiplexer.ConnectAsync($"127.0.0.1:{node.Port},allowAdmin=true{Patience}");
         return await connection.GetServer("127.0.0.1", node.Port).ExecuteAsync(command, arguments);
     }
 
