@@ -1,4 +1,5 @@
 using Broker.Core.Catalog;
+using Broker.Core.Model;
 using MongoDB.Bson;
 using MongoDB.Driver;
 
