@@ -255,7 +255,7 @@ public sealed class MariaDbBehaviourTests(SharedServers servers) : IAsyncLifetim
     [InlineData(false, "caching_sha2_password", "IDENTIFIED BY 'p'")]
     [InlineData(false, "sha256_password", "IDENTIFIED BY 'p'")]
     [InlineData(false, "ed25519", null)]
-    public void A_clause_for_another_password_leaves_the_plugin(bool isMariaDb, string plugin, string? clause) => Authentication.Clause(isMariaDb, plugin, "p").ShouldBe(clause);
+    public void A_clause_for_another_password_leaves_the_plugin(bool isMariaDb, string plugin, string? clause) => Core.Databases.MySql.Authentication.Clause(isMariaDb, plugin, "p").ShouldBe(clause);
 
     [Fact]
     public async Task Another_password_keeps_the_plugin_for_an_administrator_that_may_read_the_list_of_users_alone()
