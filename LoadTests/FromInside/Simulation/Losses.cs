@@ -114,7 +114,7 @@ internal sealed class Losses(World world)
     private sealed record Loss(TimeSpan At, IReadOnlySet<string> Holders)
     {
         /// <summary>Which promises the ledger did not count when everything that is remembered had been told; null: that moment has not come.</summary>
-        public IReadOnlySet<(string Holder, TimeSpan PromisedAt)>? Uncounted { get; set; }
+        public HashSet<(string Holder, TimeSpan PromisedAt)>? Uncounted { get; set; }
     }
 }
 
