@@ -4,15 +4,15 @@ using Microsoft.Extensions.Logging;
 namespace Broker.Core.Audit;
 
 /// <summary>
-/// The record of what was granted, which no caller can flood (law L15): each proven caller's first refusals and looks in a minute are written one by
-/// one, like every outcome; the rest are counted by caller and summed up at the end of the minute. What is granted, and operators' orders that are
+/// The record of what was granted, which no caller can flood with refusals and looks (law L15): each proven caller's first of these in a minute are written one
+/// by one, like every other outcome; the rest are counted by caller and summed up at the end of the minute. What is granted, and operators' orders that are
 /// carried out or fail, are always written; whoever has been refused too often within a minute gives no more orders in it.
 /// </summary>
 public sealed class CallerRefusals : IAudit, IAsyncDisposable
 {
     /// <summary>
     /// How many refusals and failures of one caller are written one by one in a minute: more than a client gets that waits as told. With 256 MiB
-    /// per file and 90 files kept (the defaults), one caller would need more than four days to push the record out.
+    /// per file and 90 files kept (the defaults), one caller would need more than four days to push the record out by refusals.
     /// </summary>
     public const int MostPerCaller = 300;
 

@@ -20,8 +20,8 @@ public sealed class CapLedger(LedgerClient client)
         await client.TakeAsync(Decision.LowerCap, database, new(lease, token, cap), cancellation) is LowerCapAnswer.Lowered lowered ? lowered.Cap : null;
 
     /// <summary>
-    /// Gives the right back, and records what the database was told. False: the right was over, and another had taken it; what the database was told last is
-    /// not known, and it counts as having no cap. Null: the lease is over.
+    /// Gives the right back, and records what the database was told. False: the right was over, or another, whose right was over, told the database something
+    /// meanwhile; what it was told last is not known, and it counts as having no cap. Null: the lease is over.
     /// </summary>
     /// <param name="database">The database.</param>
     /// <param name="lease">The lease.</param>
@@ -86,7 +86,7 @@ internal enum CappedAnswer
     /// <summary>It is recorded.</summary>
     Ok,
 
-    /// <summary>Another has taken over.</summary>
+    /// <summary>It was not the only one to tell the database something.</summary>
     Lost,
 
     /// <summary>The lease is over.</summary>

@@ -50,7 +50,7 @@ public abstract partial class Decision
     internal static Decision<TakeFlightQuestion, FlightAnswer> TakeFlight { get; } = new("take_flight");
     internal static Decision<LandQuestion, DoneAnswer> Land { get; } = new("land");
 
-    internal static Decision<SharedQuestion, SharedAnswer> Shared { get; } = new("shared");
+    internal static Decision<SharedQuestion, SharedAnswer> Shared { get; } = new("shared", "voices");
     internal static Decision<ReplaceSharedQuestion, ReplaceSharedAnswer> ReplaceShared { get; } = new("replace_shared") { IsCostly = true };
 
     internal static Decision<HearQuestion, DoneAnswer> Hear { get; } = new("hear");

@@ -24,7 +24,7 @@ internal sealed class RecordLedger
     /// Seals the texts, each for its id; null: they are stored as they are, because they hold no secret, and their content gives nobody anything (law L14).
     /// </param>
     /// <param name="purpose">What they are, and the version of their form.</param>
-    /// <param name="mostInGroup">How many records a group has at most: of more, the one that ends soonest of its oldest goes.</param>
+    /// <param name="mostInGroup">How many records a group has at most: of more, the one that ends soonest of its oldest and of some others goes.</param>
     public RecordLedger(ILedgerStore store, string kind, LedgerSeal? seal, string purpose, int mostInGroup = 500)
     {
         (this.store, this.kind, this.seal, this.purpose, this.mostInGroup) = (store, kind, seal, purpose, mostInGroup);

@@ -52,10 +52,23 @@ internal sealed class LeftoverDesk(ICatalog catalog, SharedLedger ledger, Issuer
             () => WhyNotAsync(async () =>
             {
                 await leftovers.DropAsync(database!, current.Roles[left!.Role], left, cancellation);
-                await leftovers.LookAsync(current, database!, cancellation);
+                await LookAgainAsync(current, database!, cancellation);
                 return null;
             }),
             cancellation);
+    }
+
+    // The user is gone, whatever comes of this.
+    private async ValueTask LookAgainAsync(CatalogSnapshot current, Database database, CancellationToken cancellation)
+    {
+        try
+        {
+            await leftovers.LookAsync(current, database, cancellation);
+        }
+        catch (Exception e) when (e is LedgerException or DatabaseException)
+        {
+            // It is listed until the next search.
+        }
     }
 
     // The leftover as far as it is known, and why it may not be dropped.

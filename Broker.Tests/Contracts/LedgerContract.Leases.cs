@@ -141,6 +141,30 @@ public abstract partial class LedgerContract
     }
 
     [Fact]
+    public async Task L4_Of_two_renewals_that_were_under_way_at_once_nobody_knows_which_the_issuer_carried_out_last()
+    {
+        await CountedAsync(100);
+        var order = await ActiveAsync();
+        var first = await ReadAsync();
+        await Eventually.HoldsAsync(async () => await ReadAsync() > first, "time passes", Cancellation);
+        var second = await ReadAsync();
+        await Eventually.HoldsAsync(async () => await ReadAsync() > second, "time passes", Cancellation);
+
+        (await RenewedAsync(first)).ShouldBeTrue();
+        (await DueInAsync()).ShouldBeGreaterThan(TimeSpan.FromMinutes(1));
+        (await RenewedAsync(second)).ShouldBeTrue();
+        (await Ledger.Leases.LeaseAsync(database, order.Lease, Cancellation))!.ExpiresAt.ShouldBe(second + (2 * Hour));
+        (await DueInAsync()).ShouldBeLessThan(TimeSpan.FromMinutes(1), "the issuer is told the end once more");
+
+        ValueTask<bool> RenewedAsync(DateTimeOffset asked) => Ledger.Leases.RenewedAsync(database, order.Lease, 2 * Hour, asked, true, Hour, 0.5, Cancellation);
+
+        async Task<DateTimeOffset> ReadAsync() => (await Ledger.Leases.LeaseAsync(database, order.Lease, Cancellation))!.ReadAt;
+
+        async Task<TimeSpan> DueInAsync() =>
+            (await Ledger.Duties.DutiesAsync(database, 10, Cancellation)).Single(duty => duty.Name == "renew:" + order.Lease).DueAt - await ReadAsync();
+    }
+
+    [Fact]
     public async Task L3_A_lease_with_less_than_half_its_life_left_is_given_to_nobody_new()
     {
         await CountedAsync(100);

@@ -31,6 +31,22 @@ public sealed class LedgerLossTests
     }
 
     [Fact]
+    public async Task A_loss_of_what_belongs_to_no_database_leaves_no_database_to_count()
+    {
+        await using var world = new World();
+        var replica = await world.ReplicaAsync();
+        await replica.Ledger.Texts.ReplaceSharedAsync("a text", null, "of this replica", default);
+        world.Flush();
+        await replica.Ledger.Texts.ReadSharedAsync("a text", default);
+        (await DutiesAsync()).ShouldContain("sample");
+
+        await world.PassAsync(() => !DutiesAsync().GetAwaiter().GetResult().Contains("sample"), Minute);
+        replica.Failing("sample").ShouldBeNull();
+
+        async Task<IReadOnlyList<string>> DutiesAsync() => [.. (await world.Ledger.Duties.DutiesAsync(SharedLedger.Issuers, 100, default)).Select(duty => duty.Name)];
+    }
+
+    [Fact]
     public async Task L8_A_lease_that_is_put_back_ends_when_it_was_announced_to_end()
     {
         await using var world = new World();

@@ -140,6 +140,33 @@ public sealed class LeftoversTests
         (await replica.Leftovers.DropAsync(World.Ask(0).Caller, "orders", user, "a mistake", World.From, default)).ShouldNotBeNull().Code.ShouldBe(RefusalCode.LeaseUnknown, "a lease knows it");
     }
 
+    [Fact]
+    public async Task A_leftover_that_is_dropped_is_said_to_be_gone_though_the_ledger_loses_something_meanwhile()
+    {
+        await using var world = new World();
+        var replica = await world.ReplicaAsync();
+        var copy = world.Store.Copy();
+        (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant.ShouldNotBeNull();
+        var ours = "b-orders-api-abcdefghijklmnop";
+        world.Engine.Found[ours] = new(ours, world.Clock.GetUtcNow().AddHours(1), 0);
+        var lost = false;
+        replica.Link.OnTheWayBack = _ =>
+        {
+            if (!lost && !world.Engine.Found.ContainsKey(ours))
+            {
+                lost = true;
+                world.Store.PutBack(copy);
+            }
+
+            return Task.CompletedTask;
+        };
+
+        (await replica.Leftovers.DropAsync(World.Ask(0).Caller, "orders", ours, "a test", World.From, default)).ShouldBeNull();
+
+        lost.ShouldBeTrue();
+        await world.PassAsync(() => replica.Leftovers.ListAsync(null, default).AsTask().GetAwaiter().GetResult().Count == 0, TimeSpan.FromMinutes(10));
+    }
+
     [Theory]
     [InlineData("postgres")]
     [InlineData("b-orders-api-x")]

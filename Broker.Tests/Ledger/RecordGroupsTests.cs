@@ -78,5 +78,21 @@ public sealed class RecordGroupsTests : IDisposable
         left.ShouldNotContain("1");
     }
 
+    [Fact]
+    public async Task A_full_group_keeps_its_oldest_when_they_are_renewed_and_others_are_not()
+    {
+        string[] renewed = [.. Enumerable.Range(0, 25).Select(static number => $"renewed {number}")];
+        foreach (var id in renewed) await PutAsync(id, "g");
+        foreach (var number in Enumerable.Range(0, 475)) await PutAsync($"{number}", "g");
+        clock.Advance(Minute / 2);
+        foreach (var id in renewed) (await records.RenewAsync(id, "text", Minute, TestContext.Current.CancellationToken)).ShouldBeTrue();
+
+        foreach (var number in Enumerable.Range(0, 100)) await PutAsync($"more {number}", "g");
+
+        var left = await records.ListAsync("g", TestContext.Current.CancellationToken);
+        left.Count.ShouldBe(500);
+        renewed.Except(left).ShouldBeEmpty();
+    }
+
     private Task<PutRecordAnswer> PutAsync(string id, string group) => records.PutAsync(id, [group], "text", Minute, default);
 }

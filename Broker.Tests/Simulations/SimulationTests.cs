@@ -68,6 +68,25 @@ public sealed class SimulationTests
     public void A_user_that_is_dropped_under_its_holders_is_noticed() =>
         Enumerable.Range(1, 20).Select(seed => Simulation.Run(PlanMaker.Make(seed), keepTrace: false, DropAllAt20)).ShouldContain(result => result.Broken != null && result.Broken.Law == "L4");
 
+    [Fact]
+    public void A_loss_excuses_nothing_for_a_pod_that_has_left()
+    {
+        var looked = 0;
+        foreach (var seed in Enumerable.Range(1, 4)) Simulation.Run(PlanMaker.Make(seed), keepTrace: false, LookEachSecond).Broken.ShouldBeNull();
+        looked.ShouldBeGreaterThan(100);
+
+        void LookEachSecond(World world) => world.At(world.Now + TimeSpan.FromSeconds(1), () =>
+        {
+            foreach (var pod in world.Pods.Where(static pod => pod.IsGone))
+            {
+                looked++;
+                if (world.Laws.Losses.MayForget(pod)) world.Laws.Break("fault", $"{pod.Name} is gone, and may be forgotten");
+            }
+
+            LookEachSecond(world);
+        });
+    }
+
     private static void DropAllAt20(World world) => world.At(TimeSpan.FromSeconds(20), () =>
     {
         foreach (var user in world.Database.Users.Keys.ToArray()) world.Database.Drop(user);

@@ -170,7 +170,7 @@ internal sealed class ConnectionCaps(SharedLedger ledger, LeaseLogins logins, Da
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation, late.Token);
         try
         {
-            await ChangeAsync(database, lease.Id, LowerAsync, cancellation);
+            await ChangeAsync(database, lease.Id, LowerAsync, deadline.Token);
         }
         catch (OperationCanceledException) when (late.IsCancellationRequested && !cancellation.IsCancellationRequested)
         {
@@ -192,7 +192,7 @@ internal sealed class ConnectionCaps(SharedLedger ledger, LeaseLogins logins, Da
 
             // The ledger first: a claim made while the database is being told has the cap raised again after this. When the database's
             // answer is lost, the ledger's number stays: the database may have done it, and is told once more at the next count.
-            if (await ledger.Caps.LowerCapAsync(database.Name, lease.Id, token, cap, cancellation) is not { } lowered) return null;
+            if (await ledger.Caps.LowerCapAsync(database.Name, lease.Id, token, cap, deadline.Token) is not { } lowered) return null;
             await engine.CapUserAsync(database, lease.Username, lowered, deadline.Token);
             metrics.Capped(database.Name, "lowered");
             return lowered;
@@ -214,6 +214,8 @@ internal sealed class ConnectionCaps(SharedLedger ledger, LeaseLogins logins, Da
         var token = Guid.NewGuid().ToString("N");
         while (true)
         {
+            // A turn that is taken when it is too late to use it is nobody's until it runs out.
+            cancellation.ThrowIfCancellationRequested();
             switch (await ledger.Caps.TakeCapAsync(database.Name, lease, token, TakenFor, cancellation))
             {
                 case CapTurn.Gone:
@@ -230,7 +232,7 @@ internal sealed class ConnectionCaps(SharedLedger ledger, LeaseLogins logins, Da
                         throw;
                     }
 
-                    // The turn was over: nobody knows what the database was told last, so it is told anew.
+                    // Nobody knows what the database was told last: it is told anew, by the next grant or count where there is no time left here.
                     if (await ledger.Caps.CappedAsync(database.Name, lease, token, told, CancellationToken.None) is not { } inTime) return false;
                     if (inTime) return true;
                     break;

@@ -8,7 +8,8 @@ namespace Broker.Core.Leases.Claims;
 /// <summary>
 /// The grants of this replica, so that a holder that asks again while the ledger is away is answered, and a ledger that lost
 /// something is told: the holder has its connections already, so nothing new is promised. Ended grants are remembered as well, by
-/// every replica, for as long as another may remember that it began. Measured by this replica's stopwatch, not by its clock (law L9).
+/// every replica, for as long as another may remember that it began. What is answered from memory ends by whichever of this replica's stopwatch, its clock
+/// and the ledger's time says so first; what the ledger is told, and what is remembered at all, ends by the stopwatch alone (law L9).
 /// Grants that are over are forgotten; of too many, the one used least recently.
 /// </summary>
 internal sealed class RememberedGrants(TimeProvider time, int most = RememberedGrants.Most)

@@ -34,6 +34,9 @@ internal sealed class HandleDesk(
     // Each but the last found a change that another replica had made just before.
     private const int MostAttempts = 10;
 
+    // Each takes some round trips, and one client may have thousands.
+    private const int RevokedAtOnce = 32;
+
     /// <summary>Makes a claim, and returns a handle for the holder.</summary>
     /// <param name="ask">The request.</param>
     /// <param name="path">The beginning of the id.</param>
@@ -190,22 +193,37 @@ internal sealed class HandleDesk(
         return refusal?.Code is RefusalCode.HolderUnknown ? null : refusal;
     }
 
-    /// <summary>Ends all handles that were read with a token.</summary>
+    /// <summary>Ends all handles of the caller that were read with a token. Why not, when some were left to their own ends.</summary>
     public async ValueTask<Refusal?> RevokeAllOfAsync(Caller caller, string token, Origin origin, CancellationToken cancellation)
     {
+        Refusal? first = null;
         try
         {
-            foreach (var id in await ledger.OfTokenAsync(token, cancellation))
+            foreach (var some in (await ledger.OfTokenAsync(token, cancellation)).Chunk(RevokedAtOnce))
             {
-                if (await FindAsync(caller, id, cancellation) is { Handle: var handle } && await ledger.DropAsync(id, cancellation)
-                    && await GiveUpAsync(caller, handle, origin, cancellation) is { } refusal) return refusal;
+                var found = (await Task.WhenAll(some.Select(id => FindAsync(caller, id, cancellation).AsTask()))).OfType<HandleTerm>();
+                foreach (var refusal in await Task.WhenAll(found.Select(term => term.Handle).GroupBy(handle => handle.Holder, StringComparer.Ordinal).Select(GiveUpAllAsync))) first ??= refusal;
+                // The others would wait for the same, one after the other.
+                if (first is { Code: RefusalCode.LedgerUnavailable or RefusalCode.AuditUnavailable }) return first;
             }
 
-            return null;
+            return first;
         }
         catch (LedgerException)
         {
             return Refusals.LedgerUnavailable();
+        }
+
+        // One after the other: the holder leaves with its last.
+        async Task<Refusal?> GiveUpAllAsync(IEnumerable<Handle> ofHolder)
+        {
+            Refusal? last = null;
+            foreach (var handle in ofHolder)
+            {
+                if (await ledger.DropAsync(handle.Id, cancellation)) last = await GiveUpAsync(caller, handle, origin, cancellation) ?? last;
+            }
+
+            return last;
         }
     }
 

@@ -12,7 +12,7 @@ internal sealed class HandleLedger : IDisposable
 {
     private const int MostRemembered = 20_000;
 
-    // An operator of secrets may keep thousands with one token. Of more, those that nobody renews go first.
+    // An operator of secrets may keep thousands with one token. Of more, those go that nobody renews, as far as they are found (put_records.lua).
     private const int MostOfOne = 5_000;
 
     // Tolerance for a client that renews in the last second by its own clock.

@@ -11,5 +11,9 @@ local function put_cap(l, cap)
   put(l, 'cap_at', math.max(now, lost + 1))
 end
 
+-- The token of a replica at work in whose turn another, whose turn was over, told the database something: it has no say any more.
+local DOUBT = '!'
+local function doubted(token) return token .. DOUBT end
+
 -- The token of the replica at work, and until when it holds.
 local function capping(l) return string.match(stored(l.id, { 'capping' }).capping or '', '^(.-)|(%d+)$') end

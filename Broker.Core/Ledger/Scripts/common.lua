@@ -333,7 +333,7 @@ local function move(l, to, why)
     call('ZREM', order, l.id)
     call('ZADD', over, int(now), l.id)
     -- Only what people read is kept.
-    for _, field in ipairs({ 'login', 'fence', 'starts', 'attempt', 'broken', 'cap', 'cap_at', 'capped', 'capping', 'beyond', 'linger', 'replaces', 'because', 'renew_asked' }) do
+    for _, field in ipairs({ 'login', 'fence', 'starts', 'attempt', 'broken', 'cap', 'cap_at', 'capped', 'capping', 'beyond', 'linger', 'replaces', 'because', 'renew_asked', 'renew_told' }) do
       call('HDEL', leases, l.id .. ':' .. field)
     end
   end

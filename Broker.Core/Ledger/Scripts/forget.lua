@@ -3,7 +3,7 @@
 -- answers: forgotten | not_over
 -- Fields that only people and duties read.
 local LEASE_NOTES = { 'v', 'created', 'why', 'empty', 'ref', 'user', 'login', 'issued', 'renew', 'rotate', 'replaces', 'because', 'shut', 'linger', 'capped', 'capping',
-  'renew_asked' }
+  'renew_asked', 'renew_told' }
 local l = lease(asked.lease)
 if not l then
   call('ZREM', order, asked.lease)

@@ -1,5 +1,5 @@
--- Writes a batch of records, each unless its id is taken. A group at its maximum size loses one of its oldest records: the one that
--- ends soonest, because somebody renews the others.
+-- Writes a batch of records, each unless its id is taken. A group at its maximum size loses the one that ends soonest of its oldest and of some others:
+-- nobody has renewed it for longest.
 -- asked:   most: number, most_in_group: number, puts {…}
 --   puts: id, groups …, text, lasts: ms
 -- answers: verdicts …
@@ -30,13 +30,19 @@ local function write()
 end
 
 local function lose_one(g)
-  local LOOKED_AT = 20
+  local OLDEST, OTHERS = 20, 20
   write()
   local before, oldest, soonest = g.count, nil, math.huge
-  for _, member in ipairs(call('ZRANGEBYSCORE', grouped, g.number, g.number, 'LIMIT', '0', int(LOOKED_AT))) do
-    local till = num(call('ZSCORE', record_ends, id_in(member) or ''))
-    if till < soonest then oldest, soonest = member, till end
+  local function look(from, most)
+    for _, member in ipairs(call('ZRANGEBYSCORE', grouped, g.number, g.number, 'LIMIT', int(from), int(most))) do
+      local till = num(call('ZSCORE', record_ends, id_in(member) or ''))
+      if till < soonest then oldest, soonest = member, till end
+    end
   end
+  look(0, OLDEST)
+  -- The oldest may all be renewed, and later ones not: evenly over the group, and others each time.
+  local step = math.floor(before / OTHERS)
+  for i = 0, step > 0 and OTHERS - 1 or -1 do look(i * step + written % step, 1) end
   if oldest then drop(id_in(oldest)) end
   -- The member is not a record of the broker's: somebody else wrote it.
   if g.count == before then

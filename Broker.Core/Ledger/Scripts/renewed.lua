@@ -6,11 +6,15 @@ local l = lease(asked.lease)
 if not l or l.state ~= 'Active' then return answer.gone() end
 -- The issuer may have carried out an earlier renewal after a later one, and its user end with the earlier: it is asked once more, and the announced
 -- end stands (law L4).
-if asked.asked < num(stored(l.id, { 'renew_asked' }).renew_asked) then
+local earlier = stored(l.id, { 'renew_asked', 'renew_told' })
+if asked.asked < num(earlier.renew_asked) then
   due('renew', l.id, now)
   return answer.gone()
 end
+-- The one before was reported only after this one was asked for: it may be the issuer's last as well.
+if asked.asked < num(earlier.renew_told) then due('renew', l.id, now) end
 note(l, 'renew_asked', int(asked.asked))
+note(l, 'renew_told', int(now))
 -- Issuers count in whole seconds, and let a user live some seconds longer than its lease: a smaller difference takes no announced end
 -- back (law L4).
 local ends_at = asked.asked + asked.duration

@@ -11,12 +11,23 @@ local first = num(call('HGET', budget, 'first'))
 -- Each replica that notices a loss begins an epoch. One that began since the ledger stopped granting belongs to this loss, and so does the one
 -- for which this decision began another: its replica tells in several calls.
 local of_this_loss = now < quiet and num(asked.epoch) >= first and num(asked.epoch) <= num(epoch)
-if asked.epoch ~= epoch and not of_this_loss and asked.epoch ~= call('HGET', budget, 'told_of') then
-  -- No other replica has noticed yet.
-  lose(QUIET_MS)
-  call('ZADD', duties, int(now), 'sample')
-  call('HSET', budget, 'told_of', asked.epoch)
-  first = num(call('HGET', budget, 'first'))
+-- telling: epochs that were unknown here and that replicas tell under, each in several calls: epoch|when it was told last; for as long as replicas are
+-- listened to. Two replicas may know one each.
+local LONGEST_MS = 30000
+local telling, is_telling = '', false
+for told_of, at in string.gmatch(call('HGET', budget, 'telling') or '', '([^|;]*)|(%d+);') do
+  if now - num(at) < LONGEST_MS then
+    if told_of == asked.epoch then is_telling = true else telling = telling .. told_of .. '|' .. at .. ';' end
+  end
+end
+if asked.epoch ~= epoch and not of_this_loss then
+  if not is_telling then
+    -- No other replica has noticed yet.
+    lose(QUIET_MS)
+    call('ZADD', duties, int(now), 'sample')
+    first = num(call('HGET', budget, 'first'))
+  end
+  call('HSET', budget, 'telling', telling .. asked.epoch .. '|' .. int(now) .. ';')
 end
 
 -- A lease's announced end. The time that is left, counted from now, ends later by the time that the call took; a difference beyond what a
@@ -163,7 +174,7 @@ for _, told in ipairs(asked.holders) do
 end
 
 -- Who remembers much has more to tell: it is listened to as long as it goes on, and no longer than that.
-local MORE_MS, LONGEST_MS = 1000, 30000
+local MORE_MS = 1000
 local till = math.min(now + MORE_MS, first + LONGEST_MS)
 if back_again and now < quiet and till > quiet then
   quiet = till

@@ -1,5 +1,5 @@
--- Prepended to the decisions by which replicas say that they are there, after common.lua. A replica speaks here at least every half hour, also
--- when it has nothing to write.
+-- Prepended to the decisions by which replicas say that they are there, after common.lua: their rounds, and the reading of texts, by which each voice
+-- speaks at least every half hour, also when it has nothing to write.
 local VOICE_MS = 3600000   -- a replica that has written nothing for this long writes that it is there
 local SILENT_MS = 86400000 -- a replica that was not heard for this long is forgotten
 

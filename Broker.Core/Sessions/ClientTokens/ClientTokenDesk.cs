@@ -64,16 +64,19 @@ internal sealed class ClientTokenDesk(ClientTokenLedger ledger, HandleDesk handl
         return live with { EndsIn = most };
     }
 
-    /// <summary>Ends it: every replica refuses it within a second. Leases read with it are given up.</summary>
+    /// <summary>
+    /// Ends it: every replica refuses it within a second, however many leases were read with it. These are given up then; one that cannot be ends by itself, because
+    /// nobody renews it any more, and the record says so.
+    /// </summary>
     public async ValueTask<Refusal?> RevokeAsync(Caller caller, LiveToken live, Origin origin, CancellationToken cancellation)
     {
-        var refusal = await handles.RevokeAllOfAsync(caller, live.Id, origin, cancellation)
-            ?? await GuardedAsync(async () =>
-            {
-                await ledger.DropAsync(live.Id, cancellation);
-                return null;
-            });
-        return await RecordAsync("revoked", caller, live, null, refusal, origin, cancellation);
+        var refusal = await GuardedAsync(async () =>
+        {
+            await ledger.DropAsync(live.Id, cancellation);
+            return null;
+        });
+        var left = refusal is null ? await handles.RevokeAllOfAsync(caller, live.Id, origin, cancellation) : null;
+        return await RecordAsync(left is null ? "revoked" : $"revoked, and leases that were read with it are left to their own ends ({left.Detail})", caller, live, null, refusal, origin, cancellation);
     }
 
     private string? HashOf(ClientToken token) =>

@@ -32,6 +32,40 @@ public sealed class TokenTests
     }
 
     [Fact]
+    public async Task A_token_is_revoked_though_what_it_read_cannot_be_given_up()
+    {
+        await using var world = new BrokerWorld();
+        var replica = await world.ReplicaAsync();
+        var (caller, other) = (await VaultCaller.OfPodAsync(world, replica, "uid-1"), await VaultCaller.OfPodAsync(world, replica, "uid-1"));
+        var lease = (await caller.ReadAsync()).LeaseId;
+        world.Cut = static database => database == "~handles";
+
+        (await caller.SendAsync("POST", "auth/token/revoke-self")).Status.ShouldBe(204);
+
+        world.Cut = null;
+        (await caller.ReadAsync()).Status.ShouldBe(403);
+        world.Audited("session").ShouldContain(static record => ((string?)record["detail"])!.StartsWith("client token revoked, and leases that were read with it are left", StringComparison.Ordinal));
+        (await other.RenewAsync(lease)).Status.ShouldBe(200, "it is where it was");
+    }
+
+    [Fact]
+    public async Task All_that_a_token_read_is_given_up_with_it()
+    {
+        await using var world = new BrokerWorld();
+        var replica = await world.ReplicaAsync();
+        var (caller, other) = (await VaultCaller.OfPodAsync(world, replica, "uid-1"), await VaultCaller.OfPodAsync(world, replica, "uid-1"));
+        var leases = new List<string>();
+        for (var i = 0; i < 40; i++) leases.Add((await caller.ReadAsync()).LeaseId);
+        var kept = (await other.ReadAsync()).LeaseId;
+
+        (await caller.SendAsync("POST", "auth/token/revoke-self")).Status.ShouldBe(204);
+
+        foreach (var lease in leases) (await other.RenewAsync(lease)).Status.ShouldBe(400);
+        (await other.RenewAsync(kept)).Status.ShouldBe(200);
+        world.Audited("release").Count(static record => (string?)record["outcome"] == "granted").ShouldBe(40);
+    }
+
+    [Fact]
     public async Task One_pod_has_so_many_tokens_and_of_more_its_oldest_ends_but_not_what_it_read()
     {
         await using var world = new BrokerWorld();

@@ -129,6 +129,35 @@ public sealed class CountsOfCapsTests
         await world.PassAsync(() => CapOf(world) >= 25, Minute);
     }
 
+    [Fact]
+    public async Task L2_Who_is_late_with_a_cap_ends_no_other_turn_and_takes_none()
+    {
+        await using var world = new World(database: Enforced, capacity: 1000);
+        var replica = await world.ReplicaAsync();
+        var grants = await world.PassAsync(Task.WhenAll(Enumerable.Range(0, 4).Select(pod => replica.AskAsync(World.Ask(pod, 5)))), Minute);
+        await CappedAtAsync(world, 20);
+        var lease = grants[0].Grant!.Lease.Id;
+        await world.PassAsync(TimeSpan.FromSeconds(6));
+
+        // It stands still while it tells the database, and another takes the turn.
+        CapTurn? other = null;
+        world.Engine.OnCap = () =>
+        {
+            if (other is not null) return Task.CompletedTask;
+            world.Clock.Advance(TimeSpan.FromSeconds(13));
+            other = world.Ledger.Caps.TakeCapAsync("orders", lease, "other", TimeSpan.FromSeconds(12), default).AsTask().GetAwaiter().GetResult();
+            return Task.CompletedTask;
+        };
+        await replica.Holders.ReleaseAsync(World.Ask(0).Caller, grants[0].Grant!.Holder.Id, World.From, default);
+        await world.PassAsync(() => other is not null, Minute);
+        await world.IdleAsync();
+
+        other.ShouldBeOfType<CapTurn.Taken>();
+        (await world.Ledger.Caps.TakeCapAsync("orders", lease, "third", TimeSpan.FromSeconds(12), default)).ShouldBeOfType<CapTurn.Busy>();
+        replica.Said.ShouldContain(line => line.Contains("it did not happen within 8 s", StringComparison.Ordinal));
+        await world.LeaseAsync(of => of.Cap == 15 && of.CappedAt is not null, Minute);
+    }
+
     // The last that the database was told; null: no cap.
     private static int? CapOf(World world) => world.Engine.Capped.Last().Connections;
 

@@ -6,7 +6,10 @@ using Xunit;
 
 namespace Broker.Tests.Leases.Laws;
 
-/// <summary>A remembered grant ends by the replica's stopwatch or by the ledger's time, whichever comes first.</summary>
+/// <summary>
+/// A remembered grant is told from memory until the replica's stopwatch, its clock or the ledger's time says that it is over, whichever does first; it is counted
+/// until the stopwatch does.
+/// </summary>
 public class EndsOfRememberedGrantsTests
 {
     [Theory]
@@ -22,7 +25,7 @@ public class EndsOfRememberedGrantsTests
         grants.Hear("orders", new("1", now, 1, false, [], []));
         time.Suspend(TimeSpan.FromMinutes(minutes));
         (grants.Find("orders", "pod") is not null).ShouldBe(told);
-        grants.HoldersOf("orders").ShouldHaveSingleItem("it is counted for as long as it may be used by the clock that it is measured by");
+        grants.HoldersOf("orders").ShouldHaveSingleItem("by the stopwatch it has not ended");
     }
 
     [Theory]

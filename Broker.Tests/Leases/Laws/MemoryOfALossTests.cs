@@ -141,6 +141,30 @@ public sealed class MemoryOfALossTests : LedgerSequence
     }
 
     [Fact]
+    public async Task L8_Replicas_that_tell_in_turns_of_epochs_that_nobody_else_knows_begin_one_each()
+    {
+        await CountAsync(20);
+        await ActiveAsync();
+        var begun = new HashSet<string>();
+        for (var call = 0; call < 10; call++) await TellAsync(call % 2 == 0 ? "1" : "2", Second / 20);
+        begun.Count.ShouldBeLessThanOrEqualTo(2);
+
+        // Whoever goes on telling is known, and whoever comes again much later tells of another loss.
+        var known = begun.Count;
+        for (var call = 0; call < 4; call++) await TellAsync("1", 20 * Second);
+        begun.Count.ShouldBe(known);
+        await TellAsync("1", Minute);
+        begun.Count.ShouldBe(known + 1);
+
+        async Task TellAsync(string epoch, TimeSpan after)
+        {
+            Clock.Now += after;
+            await Ledger.Leases.RestoreAsync(Database, epoch, [], [], [], 0.5, "lost", Cancellation);
+            begun.Add(Store.Copy().HashAt(LedgerKeys.Of(Database)[0])["epoch"]);
+        }
+    }
+
+    [Fact]
     public async Task L8_While_replicas_go_on_telling_nothing_is_granted_for_half_a_minute_at_most()
     {
         await CountAsync(20);

@@ -30,10 +30,15 @@ internal sealed class Losses(World world)
     public void Add(LedgerView before, LedgerView after)
     {
         var lost = before.Holders.Where(had => !Same(had.Value, before, after)).Select(had => had.Key).ToHashSet(StringComparer.Ordinal);
-        losses.Add(new(world.Now, lost));
+        var loss = new Loss(world.Now, lost);
+        losses.Add(loss);
         world.Trace.Say($"the ledger lost what {lost.Count} holders were promised");
         var at = world.Now;
-        world.At(at + Told, () => IsOver(at));
+        world.At(at + Told, () =>
+        {
+            loss.Uncounted = world.Pods.Where(pod => !IsCounted(pod)).Select(pod => (pod.HolderId, pod.PromisedAt)).ToHashSet();
+            IsOver(at);
+        });
     }
 
     /// <summary>A user goes.</summary>
@@ -52,9 +57,12 @@ internal sealed class Losses(World world)
     /// <summary>The pod was granted something again: it has not left, whatever happened before.</summary>
     public void Came(string holder) => released.Remove(holder);
 
-    /// <summary>Whether what the pod was promised may be forgotten: the ledger lost it, and no replica that heard of it could tell in time.</summary>
+    /// <summary>
+    /// Whether what the pod was promised may be forgotten: the ledger lost it, and no replica that heard of it could tell in time. A pod that was promised nothing
+    /// and has nothing open has nothing that could be.
+    /// </summary>
     public bool MayForget(Pod pod) =>
-        losses.Exists(loss => loss.Holders.Contains(pod.HolderId) && WasPromisedBefore(pod, loss.At) && IsSilent(pod.PromisedBy, loss.At));
+        (pod.Held is not null || pod.HasOpen) && losses.Exists(loss => loss.Holders.Contains(pod.HolderId) && WasPromisedBefore(pod, loss) && IsSilent(pod.PromisedBy, loss.At));
 
     /// <summary>Whether what some pods were promised may be forgotten, which had not been found before.</summary>
     public bool MayForgetAnother()
@@ -64,10 +72,12 @@ internal sealed class Losses(World world)
         return found;
     }
 
-    // What was decided before the loss may be heard of after it: what was asked for before, and the ledger does not count now.
-    private bool WasPromisedBefore(Pod pod, TimeSpan lostAt) =>
-        pod.PromisedAt <= lostAt
-        || (pod.AskedForAt <= lostAt && !(world.Laws.View.Holders.TryGetValue(pod.HolderId, out var counted) && counted.Holds && counted.Connections >= pod.Held?.Counted));
+    // What was decided before the loss may be heard of after it: what was asked for before, and the ledger does not count when everything was told. What it
+    // counts then, and no more later, it did not forget.
+    private bool WasPromisedBefore(Pod pod, Loss loss) =>
+        pod.PromisedAt <= loss.At || (pod.AskedForAt <= loss.At && (loss.Uncounted?.Contains((pod.HolderId, pod.PromisedAt)) ?? !IsCounted(pod)));
+
+    private bool IsCounted(Pod pod) => world.Laws.View.Holders.TryGetValue(pod.HolderId, out var counted) && counted.Holds && !(counted.Connections < pod.Held?.Counted);
 
     /// <summary>Whether a pod may have been told of this user though it was gone: the ledger fell back to before it was dropped.</summary>
     public bool MayLeadBackTo(string user) =>
@@ -101,7 +111,11 @@ internal sealed class Losses(World world)
         ? lease with { Holders = 0, Connections = 0, Reason = "" }
         : null;
 
-    private sealed record Loss(TimeSpan At, IReadOnlySet<string> Holders);
+    private sealed record Loss(TimeSpan At, IReadOnlySet<string> Holders)
+    {
+        /// <summary>Which promises the ledger did not count when everything that is remembered had been told; null: that moment has not come.</summary>
+        public HashSet<(string Holder, TimeSpan PromisedAt)>? Uncounted { get; set; }
+    }
 }
 
 /// <summary>Spans of time in which something is not so well as it might be.</summary>

@@ -57,6 +57,9 @@ internal sealed class Pod
     /// <summary>What it was granted last, while that lasts.</summary>
     public Grant? Held { get; private set; }
 
+    /// <summary>Whether it has connections open, of what it holds or held.</summary>
+    public bool HasOpen => open.Count > 0;
+
     /// <summary>Which replica told it what it was promised last.</summary>
     public Replica? PromisedBy { get; private set; }
 
