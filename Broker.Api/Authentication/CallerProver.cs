@@ -57,9 +57,16 @@ public sealed class CallerProver : IDisposable
     internal ValueTask<Proof> ProveAsync(ReadOnlyMemory<char> token, string from, CancellationToken cancellation)
     {
         if (token.IsEmpty) return new(new Proof(ProofFailure.NoToken));
-        if (token.Length > MaxTokenLength) return new(new Proof(ProofFailure.TooLong));
+        return token.Length > MaxTokenLength ? new(new Proof(ProofFailure.TooLong)) : ProveAsync(TokenHash.Of(token.Span), token, from, cancellation);
+    }
+
+    /// <param name="hash">The token's hash.</param>
+    /// <param name="token">The token, no longer than <see cref="MaxTokenLength"/>.</param>
+    /// <param name="from">A key that stands for the address it came from; checks take turns by this key.</param>
+    /// <param name="cancellation">Ends the wait.</param>
+    internal ValueTask<Proof> ProveAsync(TokenHash hash, ReadOnlyMemory<char> token, string from, CancellationToken cancellation)
+    {
         var now = believed;
-        var hash = TokenHash.Of(token.Span);
         return now.Proven.TryRecall(hash, out var caller)
             ? new(new Proof(caller))
             : new(ProveOnceAsync(now, hash, token, from).WaitAsync(cancellation));

@@ -65,10 +65,9 @@ internal sealed class ClientTokens : IDisposable
                 var endsAt = time.GetUtcNow() + live.EndsIn;
 
                 // Read again, and the same as before: the caller is the same too, except for its end.
-                var whose = known is not null && ReferenceEquals(known.Live.Token, live.Token) && known.Caller.Cluster == cluster
-                    ? known.Caller with { ExpiresAt = endsAt }
-                    : live.Token.Caller(endsAt, hasher.Hash(text), cluster);
-                known = new(live, whose, at);
+                known = known is not null && ReferenceEquals(known.Live.Token, live.Token) && known.Caller.Cluster == cluster
+                    ? known with { Live = live, Caller = known.Caller with { ExpiresAt = endsAt }, At = at }
+                    : new(live, live.Token.Caller(endsAt, hasher.Hash(text), cluster), at, live.Token.Proof is { Length: > 0 and <= CallerProver.MaxTokenLength } proven ? TokenHash.Of(proven) : null);
                 byId.AddOrUpdate(id, known);
             }
             catch (LedgerException)
@@ -79,7 +78,7 @@ internal sealed class ClientTokens : IDisposable
 
         var left = known.Live.EndsIn - known.At.Age(time);
         if (left <= TimeSpan.Zero) return Failed(ProofFailure.SessionUnknown);
-        var (caller, failure) = await JudgeAsync(context, known.Live.Token, known.Caller, context.RequestAborted);
+        var (caller, failure) = await JudgeAsync(context, known, context.RequestAborted);
         if (failure is { } why && (strictly || !why.MayBeGood())) return Failed(why);
         var proof = ProofGate.Certified(context, new Proof(caller));
         return new(proof, proof.Caller is null ? null : known.Live with { EndsIn = left });
@@ -98,14 +97,15 @@ internal sealed class ClientTokens : IDisposable
 
     // Removing a mount, issuer or secret id from the configuration ends its tokens. A required client certificate
     // is required with tokens too.
-    private async ValueTask<(Caller Caller, ProofFailure? Failure)> JudgeAsync(HttpContext context, ClientToken token, Caller caller, CancellationToken cancellation)
+    private async ValueTask<(Caller Caller, ProofFailure? Failure)> JudgeAsync(HttpContext context, Remembered known, CancellationToken cancellation)
     {
+        var (token, caller) = (known.Live.Token, known.Caller);
         var current = catalog.Current;
         if (!current.VaultApi.AuthMounts.TryGetValue(token.Mount, out var mount)) return (caller, ProofFailure.SessionUnknown);
         if (mount.Type == AuthMountType.AppRole) return (caller, mount.Name == token.Issuer && IsListed(mount, token, context.Connection.RemoteIpAddress) ? null : ProofFailure.SessionUnknown);
         if (mount.Issuer != token.Issuer || !current.Identity.Issuers.TryGetValue(token.Issuer, out var issuer)) return (caller, ProofFailure.SessionUnknown);
         if (SpiffeIds.Bind(issuer, caller) is not { } bound) return (caller, ProofFailure.CertificateMissing);
-        return (bound, await LookAgainAsync(token, cancellation));
+        return (bound, await LookAgainAsync(token, known.ProofHash, cancellation));
     }
 
     // Another secret id under the same name is another one, and where it may be used from is asked at each use, not at the login alone.
@@ -114,11 +114,11 @@ internal sealed class ClientTokens : IDisposable
         && known.SecretIds.TryGetValue(name, out var secret) && (token.SecretHash ?? secret.Hash) == secret.Hash && secret.IsGood(time.GetUtcNow(), from);
 
     // A proof that expired took nothing away: that is what the token is for. From then on its key must still be its issuer's.
-    private async ValueTask<ProofFailure?> LookAgainAsync(ClientToken token, CancellationToken cancellation)
+    private async ValueTask<ProofFailure?> LookAgainAsync(ClientToken token, TokenHash? hash, CancellationToken cancellation)
     {
         if (token.Proof is { } proof && time.GetUtcNow() < token.ProofEndsAt)
         {
-            var failure = (await prover.ProveAsync(proof.AsMemory(), "", cancellation)).Failure;
+            var failure = (await (hash is { } known ? prover.ProveAsync(known, proof.AsMemory(), "", cancellation) : prover.ProveAsync(proof.AsMemory(), "", cancellation))).Failure;
             if (failure != ProofFailure.Expired) return failure;
         }
 
@@ -127,5 +127,6 @@ internal sealed class ClientTokens : IDisposable
 
     private static ClientProof Failed(ProofFailure failure) => new(new Proof(failure), null);
 
-    private sealed record Remembered(LiveToken Live, Caller Caller, Moment At);
+    // The hash is that of its login's proof, which is looked for at each call; null: it has none.
+    private sealed record Remembered(LiveToken Live, Caller Caller, Moment At, TokenHash? ProofHash);
 }
