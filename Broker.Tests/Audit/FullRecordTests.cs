@@ -53,8 +53,22 @@ public sealed class FullRecordTests
             // What is the network's and the broker's own is as long as it ever is.
             var record = Full(text) with
             {
-                Outcome = AuditOutcome.Refused, CallerIssuer = null, CallerSubject = null, CallerPodUid = null, CallerSession = null, CallerProof = new('p', 43), Database = null, LeaseId = null,
-                HolderId = null, DatabaseUser = null, HeldUntil = null, Connections = null, Times = null, Reason = null, TraceId = new('t', 32), ClientAddress = new('a', 45),
+                Outcome = AuditOutcome.Refused,
+                CallerIssuer = null,
+                CallerSubject = null,
+                CallerPodUid = null,
+                CallerSession = null,
+                CallerProof = new('p', 43),
+                Database = null,
+                LeaseId = null,
+                HolderId = null,
+                DatabaseUser = null,
+                HeldUntil = null,
+                Connections = null,
+                Times = null,
+                Reason = null,
+                TraceId = new('t', 32),
+                ClientAddress = new('a', 45),
             };
             for (var request = 0; request < 10; request++) await refusals.WriteAsync(record, $"{address:D45}", Cancel);
         }
