@@ -21,7 +21,7 @@ public sealed class FiveQuestionsTests(Browser browser) : IClassFixture<Browser>
     [Fact]
     public async Task Each_is_answered_on_the_first_screen()
     {
-        browser.Running.ShouldNotBeNull("No Chromium here: apt-get install chromium, or name one in BROKER_TEST_CHROMIUM.");
+        browser.Running.ShouldNotBeNull("No Chromium here: apt-get install chromium-headless-shell (or chromium), or name one in BROKER_TEST_CHROMIUM.");
         await using var stage = await Stage.SetAsync(new() { Replicas = 1, MaxConnections = 60, CeilingPercent = 70, Connections = 5 }, Cancel);
         var open = new List<NpgsqlConnection>();
         var leaving = new CancellationTokenSource();
@@ -38,7 +38,9 @@ public sealed class FiveQuestionsTests(Browser browser) : IClassFixture<Browser>
                 for (var i = 0; i < (pod == 3 ? 8 : 3); i++) await OpenAsync(open, (string)grant["credentials"]!["adoNet"]!, begin: pod == 3 && i < 2);
             }
 
-            using (var last = Client(stage, stage.Identity.PodToken(6))) await last.GrantAsync("""{"connections":20,"minConnections":1}""", StageSettings.RoleName);
+            // It gets what is left, which depends on how many connections the broker itself has just then.
+            int left;
+            using (var last = Client(stage, stage.Identity.PodToken(6))) left = (int)(await last.GrantAsync("""{"connections":20,"minConnections":1}""", StageSettings.RoleName))["connections"]!;
             using var waiting = Client(stage, stage.Identity.PodToken(7));
             var waits = WaitAsync(waiting, leaving.Token);
 
@@ -52,7 +54,7 @@ public sealed class FiveQuestionsTests(Browser browser) : IClassFixture<Browser>
             await SeenAsync(page, page.Locator(".filled", new() { HasTextString = "orders/orders-api-3 has 8 open and was granted 5: a leak, or a pool that is too large." }));
             // What could come free.
             await SeenAsync(page, page.Locator(".filled", new() { HasTextString = "Granted and not open: orders/orders-api-6 has 0 of " }));
-            await SeenAsync(page, page.Locator(".why", new() { HasTextString = "that may be promised are promised; 17 of these are not open, and 3 are open that nobody was granted." }));
+            await SeenAsync(page, page.Locator(".why", new() { HasTextString = $"that may be promised are promised; {(4 * 2) + left} of these are not open, and 3 are open that nobody was granted." }));
             await SeenAsync(page, page.Locator(".roles td.over", new() { HasTextString = "3" }));
             // 5: what stops it.
             await SeenAsync(page, page.GetByRole(AriaRole.Link, new() { Name = "Change the ceiling…" }));

@@ -82,12 +82,18 @@ internal sealed class PostgresProcess : IServerHost
 
     private async Task InitializeAsync(CancellationToken cancellation)
     {
-        await MadeOnce.CopyAsync($"postgres {settings.Version}", User, MakeAsync, DataDirectory);
-
         // The broker tells servers apart by their identifier: a copy gets its own, the first eight bytes here, and a log that has it too.
+        var reset = Path.Combine(Path.GetDirectoryName(ServerProgram.OfPostgres("postgres", settings.Version))!, "pg_resetwal");
+        if (!File.Exists(reset))
+        {
+            await MakeAsync(home);
+            return;
+        }
+
+        await MadeOnce.CopyAsync($"postgres {settings.Version}", User, MakeAsync, DataDirectory);
         await using (var control = new FileStream(Path.Combine(DataDirectory, "global", "pg_control"), FileMode.Open, FileAccess.Write))
             await control.WriteAsync(BitConverter.GetBytes(Random.Shared.NextInt64()), cancellation);
-        await RunAsync(Path.Combine(home.Path, "pg_resetwal.log"), ServerProgram.OfPostgres("pg_resetwal", settings.Version), ["--force", "--pgdata", DataDirectory], []);
+        await RunAsync(Path.Combine(home.Path, "pg_resetwal.log"), reset, ["--force", "--pgdata", DataDirectory], []);
     }
 
     private async Task<string> MakeAsync(PrivateDirectory directory)
