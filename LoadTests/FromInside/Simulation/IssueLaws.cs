@@ -16,7 +16,7 @@ internal sealed class IssueLaws(World world, Database database)
 
     private readonly Dictionary<string, (long At, string Lease)> lastBegun = new(StringComparer.Ordinal);
     private double spent;
-    private long spentAt;
+    private long spentAt, spentAtLedgers;
     private long lastFence;
 
     private long Now => (ActorClock.Start + world.Now).ToUnixTimeMilliseconds(); // true time
@@ -32,9 +32,9 @@ internal sealed class IssueLaws(World world, Database database)
         {
             Elected(order.Fence);
         }
-        else if (decision == Decision.Begin && Decision.Begin.ReadAnswer(answer) is BeginAnswer.Go)
+        else if (decision == Decision.Begin && Decision.Begin.ReadAnswer(answer) is BeginAnswer.Go go)
         {
-            Begun(after.Leases[Decision.Begin.ReadAsked(arguments).Lease], before);
+            Begun(after.Leases[Decision.Begin.ReadAsked(arguments).Lease], before, go.Now.ToUnixTimeMilliseconds());
             TookOff();
         }
         else if (decision == Decision.TakeFlight && Decision.TakeFlight.ReadAnswer(answer) == FlightAnswer.Ok)
@@ -64,13 +64,14 @@ internal sealed class IssueLaws(World world, Database database)
         if (flying > most) world.Laws.Break("L12", $"{flying} are in flight at once; it may be {most}");
     }
 
-    private void Begun(LeaseView lease, LedgerView before)
+    private void Begun(LeaseView lease, LedgerView before, long ledgers)
     {
         if (before.Leases[lease.Id].Begun) world.Laws.Break("L1", $"lease {lease.Id} was begun twice");
         var pace = database.Issuing;
         // A bucket of our own: it never holds more than the burst, and drains at the configured pace.
-        spent = Math.Max(0, spent - (Now - spentAt) * pace.UsersPerSecond / 1000) + 1;
-        spentAt = Now;
+        // Its time is the ledger's (law L9): where that server's clock leaps, so does the pace (docs/failure.md).
+        spent = Math.Max(0, spent - Math.Max(Now - spentAt, ledgers - spentAtLedgers) * pace.UsersPerSecond / 1000) + 1;
+        (spentAt, spentAtLedgers) = (Now, ledgers);
         // The ledger's server and the model count whole milliseconds, each by its own clock: two moments may be one nearer to each other than they were.
         if (spent > pace.Burst + RoundingError + pace.UsersPerSecond / 1000) world.Laws.Break("L12", $"{spent:0.00} users are begun at once; the burst is {pace.Burst} at {pace.UsersPerSecond} a second");
         if (lastBegun.TryGetValue(lease.Pool, out var last) && lease.Max >= 100
