@@ -72,7 +72,7 @@ public sealed class LostAnswersTests
         (await world.LeasesAsync()).ShouldAllBe(lease => lease.State == LeaseState.Issuing || lease.State == LeaseState.Active);
         world.Issuer.AfterIssue = new(IssuerFailure.AnswerLost, "the connection broke");
         await world.PassAsync(() => world.Issuer.Made == pods, Minute);
-        await Task.WhenAll(asking);
+        await world.PassAsync(Task.WhenAll(asking), Minute);
 
         // Those of leases are dropped when nobody holds them; what was lost is looked for.
         await world.PassAsync(() => world.Issuer.Users.IsEmpty, TimeSpan.FromHours(1));
