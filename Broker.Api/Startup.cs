@@ -8,7 +8,6 @@ using Broker.Api.Fronts.Vault;
 using Broker.Api.Health;
 using Broker.Api.Starting;
 using Broker.Api.Starting.Rehearsing;
-using Broker.Api.Telemetry;
 using Broker.Core.Catalog;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.HttpOverrides;
@@ -74,7 +73,6 @@ internal static class Startup
     {
         app.Use(static next => context =>
         {
-            TraceIds.Give(context);
             ShownPath.Trace(context.Request);
             return next(context);
         });

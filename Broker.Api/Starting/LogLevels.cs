@@ -10,8 +10,6 @@ internal static class LogLevels
     {
         ["Logging:LogLevel:Default"] = nameof(LogLevel.Information),
         ["Logging:LogLevel:Microsoft"] = nameof(LogLevel.Warning),
-        // With any level, the web server makes a span and a scope for each request, which nobody sees; what goes wrong is logged by others.
-        ["Logging:LogLevel:Microsoft.AspNetCore.Hosting.Diagnostics"] = nameof(LogLevel.None),
         ["Logging:LogLevel:Microsoft.Hosting.Lifetime"] = nameof(LogLevel.Information),
         // Anybody can bring these about, as fast as the network allows: the broker says itself what it refused, so many times a minute.
         ["Logging:LogLevel:Microsoft.AspNetCore.Antiforgery"] = nameof(LogLevel.Critical),
