@@ -27,7 +27,7 @@ results=$PWD/TestResults
 rm -rf "$results"
 mkdir -p "$results"
 code=0
-# Hundreds of brokers start and live for seconds: compiling what they have run a few times anew, and watching it for that, is a third of what a start costs.
+# Hundreds of brokers start and live for seconds: compiling what they have run a few times anew, and watching it for that, is a fifth of what their first seconds cost.
 export DOTNET_TieredPGO=0 DOTNET_TC_CallCountThreshold=300
 dotnet run --project Broker.Tests -c Release --no-build -- \
   --report-xunit-trx --results-directory "$results" "$@" || code=$?

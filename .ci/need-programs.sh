@@ -24,7 +24,7 @@ is_here() {
     python3-hvac) /usr/bin/python3 -c 'import hvac' 2>/dev/null ;;
     nodejs) command -v node >/dev/null ;;
     npm) command -v npm >/dev/null ;;
-    # Without a window a page costs half as much.
+    # Without a window a page costs two thirds.
     redis-server | chromium-headless-shell | pgbouncer | docker-compose) command -v "$1" >/dev/null ;;
     *) echo "need-programs.sh does not know the package $1." >&2; exit 64 ;;
   esac
