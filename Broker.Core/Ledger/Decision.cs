@@ -9,17 +9,18 @@ namespace Broker.Core.Ledger;
 /// </summary>
 public abstract partial class Decision
 {
-    private protected Decision(string name, IReadOnlyList<string> parts, WireShape asked, WireShape answer)
+    private protected Decision(string name, string? first, IReadOnlyList<string> parts, WireShape asked, WireShape answer)
     {
         Name = name;
-        Files = ["common.lua", .. parts.Select(part => part + ".lua"), name + ".lua"];
+        string[] before = first is null ? [] : [first + ".lua"];
+        Files = ["base.lua", .. before, "common.lua", .. parts.Select(part => part + ".lua"), name + ".lua"];
         foreach (var file in Files.SkipLast(1))
         {
             if (ScriptFile.Of(file).ReadsPositions)
                 throw new InvalidOperationException($"The ledger's script {file} reads KEYS or ARGV; it must use the declared names.");
         }
 
-        ScriptHeader.Check(name, ScriptFile.Of(Files[^1]).Text, asked, answer);
+        ScriptHeader.Check(name, string.Concat(before.Append(Files[^1]).Select(file => ScriptFile.Of(file).Text)), asked, answer);
         prelude = ScriptPrelude.Of(asked, answer);
         Script = Join(ScriptFile.Of);
     }
@@ -48,7 +49,7 @@ public abstract partial class Decision
     internal string With(Func<string, string> textOf) => Join(file => ScriptFile.With(textOf(file)));
 
     private string Join(Func<string, ScriptFile> fileOf) =>
-        ScriptNeeds.Of([.. ScriptNeeds.PartsOf(ScriptPrelude.Names), .. Files.SelectMany(file => (file == Files[^1] ? ScriptNeeds.PartsOf(prelude) : []).Concat(fileOf(file).Parts))]);
+        ScriptNeeds.Of([.. ScriptNeeds.PartsOf(ScriptPrelude.Names), .. Files.SelectMany((file, nth) => (nth == 1 ? ScriptNeeds.PartsOf(prelude) : []).Concat(fileOf(file).Parts))]).TrimEnd('\n') + ScriptPrelude.End;
 
     /// <summary>One of the files, as embedded in the assembly.</summary>
     internal static string Read(string file)
@@ -68,8 +69,11 @@ internal sealed class Decision<TAsked, TAnswer> : Decision
     private readonly WireFormat<TAsked> questions = WireFormat<TAsked>.Instance;
     private readonly WireFormat<TAnswer> answers = WireFormat<TAnswer>.Instance;
 
-    public Decision(string name, params string[] parts)
-        : base(name, parts, WireFormat<TAsked>.Instance.Shape, WireFormat<TAnswer>.Instance.Shape)
+    /// <param name="name">The file of its own script, without its ending.</param>
+    /// <param name="first">A file that answers what needs nothing of <c>common.lua</c>; it stands before that.</param>
+    /// <param name="parts">Files between <c>common.lua</c> and its own.</param>
+    public Decision(string name, IReadOnlyList<string>? parts = null, string? first = null)
+        : base(name, first, parts ?? [], WireFormat<TAsked>.Instance.Shape, WireFormat<TAnswer>.Instance.Shape)
     {
     }
 

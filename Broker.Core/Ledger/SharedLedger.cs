@@ -14,7 +14,7 @@ public sealed class SharedLedger(ILedgerStore store)
     /// <summary>
     /// The version of the records that this program writes. Two versions of the broker may use one ledger while one replaces
     /// the other as long as this number stays the same; a broker that finds a higher number does not touch the ledger: every decision fails. It is also in
-    /// <c>common.lua</c>.
+    /// <c>base.lua</c>.
     /// </summary>
     public const int Schema = 2;
 

@@ -82,7 +82,7 @@ public sealed class MutationTests
     public void Only_worlds_that_run_a_line_are_asked_about_it()
     {
         var reach = Reach.Of(Seeds, jobs: 2);
-        Mutator.Make("common.lua", Decision.Read("common.lua")).Where(mutant => mutant.Line == 8).ShouldAllBe(mutant => reach.WorldsOf(mutant).Count() == Seeds - reach.Broken.Count);
+        Mutator.Make("base.lua", Decision.Read("base.lua")).Where(mutant => mutant.Line == 6).ShouldAllBe(mutant => reach.WorldsOf(mutant).Count() == Seeds - reach.Broken.Count);
         Mutator.Make("sessions.lua", Decision.Read("sessions.lua")).ShouldAllBe(mutant => !reach.WorldsOf(mutant).Any());
     }
 }

@@ -3,15 +3,27 @@ using System.Text;
 namespace Broker.Core.Ledger.Wire;
 
 /// <summary>
-/// The code before a decision's own script, on its first line: <c>asked</c> holds the question by field name, and <c>answer</c> makes
+/// The code behind <c>base.lua</c>, on the first line of what follows it: <c>asked</c> holds the question by field name, and <c>answer</c> makes
 /// an answer from named fields. Generated from the C# types, so that no script counts positions.
 /// </summary>
 internal static class ScriptPrelude
 {
-    /// <summary>Names the keys, the channel, the asking replica's name, the mark of its own last change and the highest that it has seen, and the duties of leases; precedes <c>common.lua</c>.</summary>
+    /// <summary>
+    /// Names the keys, the channel, the asking replica's name, the mark of its own last change and the highest that it has seen, the duties of leases, and what nearly every function calls; precedes
+    /// <c>base.lua</c>. <c>int</c> gives a number the form in which it is stored and leaves a text as it is.
+    /// </summary>
+    /// <remarks>
+    /// The script itself is a function behind these names. Lua 5.1 looks for a captured local of the running function in a list of all that have been captured there
+    /// (luaF_findupval in its lfunc.c), from the last declared to the first, for each function that is made; what an enclosing function declares is copied without a look.
+    /// </remarks>
     public static string Names { get; } =
         $"local {string.Join(", ", LedgerKeys.Parts)} = (unpack or table.unpack)(KEYS) local channel, voice, heard, seen = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]) "
-        + $"local function lease_duties() return {{ {string.Join(", ", DutyKinds.OfLeases.Select(kind => $"{kind.Key} = {{ {string.Join(", ", kind.Value.Select(state => $"{state} = true"))} }}"))} }} end ";
+        + $"local function lease_duties() return {{ {string.Join(", ", DutyKinds.OfLeases.Select(kind => $"{kind.Key} = {{ {string.Join(", ", kind.Value.Select(state => $"{state} = true"))} }}"))} }} end "
+        + "local call, unpack = redis.call, unpack or table.unpack local function int(n) if type(n) == 'string' then return n end return string.format(n % 1 == 0 and n < 1e15 and n > -1e15 and '%d' or '%.0f', n) end "
+        + "local function num(text) return tonumber(text or '0') or 0 end return (function() ";
+
+    /// <summary>Ends the function that <see cref="Names"/> opens, on the script's last line.</summary>
+    public const string End = " end)()\n";
 
     public static string Of(WireShape asked, WireShape answer)
     {
@@ -22,7 +34,7 @@ internal static class ScriptPrelude
         lua.Append("if at ~= #ARGV then error('it was given ' .. #ARGV .. ' words, but expects ' .. at .. ': another version of the broker asks', 0) end end ");
 
         // A declared field that is missing is a mistake of the script.
-        lua.Append("local function lacks(name) error('its answer lacks ' .. name, 0) end ");
+        lua.Append("local function missing(name) error('its answer lacks ' .. name, 0) end ");
         lua.Append("local answer = ");
         if (answer.Type.IsEnum)
             lua.Append('{').AppendJoin(", ", Enum.GetNames(answer.Type).Select(WireShape.NameOf).Select(kind => $"{kind} = function() return {{ epoch, '', '{kind}' }} end")).Append("} ");
@@ -100,7 +112,7 @@ internal static class ScriptPrelude
             }
 
             var item = $"i{depth}";
-            lua.Append($"r[#r + 1] = int(#({table}.{field.Name} or lacks('{field.Name}'))) for _, {item} in ipairs({table}.{field.Name}) do ");
+            lua.Append($"r[#r + 1] = int(#({table}.{field.Name} or missing('{field.Name}'))) for _, {item} in ipairs({table}.{field.Name}) do ");
             if (items.IsSingle || items.Kinds.Count > 0) lua.Append($"r[#r + 1] = {item} ");
             else Write(lua, items, item, depth + 1);
             lua.Append("end ");
@@ -111,12 +123,12 @@ internal static class ScriptPrelude
     private static string Given(WireField field, string table)
     {
         var value = $"{table}.{field.Name}";
-        var lacks = $"lacks('{field.Name}')";
+        var missing = $"missing('{field.Name}')";
         return field.Word switch
         {
-            "flag" => $"(({value} == nil and {lacks} or {value}) and '1' or '0')",
-            "" => field.IsNullable ? $"({value} or '')" : $"({value} or {lacks})",
-            _ => field.IsNullable ? $"({value} and int({value}) or '')" : $"int({value} or {lacks})",
+            "flag" => $"(({value} == nil and {missing} or {value}) and '1' or '0')",
+            "" => field.IsNullable ? $"({value} or '')" : $"({value} or {missing})",
+            _ => field.IsNullable ? $"({value} and int({value}) or '')" : $"int({value} or {missing})",
         };
     }
 }

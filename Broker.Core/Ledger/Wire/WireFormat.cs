@@ -104,11 +104,18 @@ internal sealed class WireFormat<T>
         {
             var text = reader.Next();
             var end = text.IndexOf('|', StringComparison.Ordinal);
-            var parts = format.Shape.Kinds.FirstOrDefault(kind => text.AsSpan(0, end < 0 ? text.Length : end).SequenceEqual(kind.Kind))?.Fields.Count ?? 0;
-            items[i] = format.ReadAll(text.Split('|', parts + 1));
+            items[i] = format.ReadAll(text.Split('|', PartsOf(text.AsSpan(0, end < 0 ? text.Length : end)) + 1));
         }
 
         return items;
+
+        // Called for each claim: must not allocate.
+        int PartsOf(ReadOnlySpan<char> name)
+        {
+            foreach (var kind in format.Shape.Kinds)
+                if (name.SequenceEqual(kind.Kind)) return kind.Fields.Count;
+            return 0;
+        }
     }
 }
 

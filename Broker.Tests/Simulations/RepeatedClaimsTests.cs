@@ -1,0 +1,53 @@
+using Broker.Core.Ledger;
+using LoadTests.FromInside.Mutation;
+using LoadTests.FromInside.Simulation;
+using Shouldly;
+using Xunit;
+
+namespace Broker.Tests.Simulations;
+
+/// <summary>Claims of holders that ask again are answered by <c>repeated.lua</c>, before the rest of the decision.</summary>
+public class RepeatedClaimsTests
+{
+    private const string File = "repeated.lua";
+    private const string Guard = "if heard <= ";
+
+    [Fact]
+    public void A_batch_of_repeated_claims_is_answered_as_the_rest_of_the_decision_would_answer_it()
+    {
+        var longWay = Instead("if false and heard <= ");
+
+        for (var seed = 1; seed <= 40; seed++)
+        {
+            var plan = PlanMaker.Make(seed);
+            Simulation.Run(plan, keepTrace: false, scripts: longWay).Fingerprint.ShouldBe(Simulation.Run(plan, keepTrace: false).Fingerprint, $"seed {seed}");
+        }
+    }
+
+    [Fact]
+    public void Worlds_in_which_nobody_asks_again_would_prove_nothing()
+    {
+        var taken = LedgerScripts.With(File, Decision.Read(File).Replace("then return answer{", "then error('taken') return answer{", StringComparison.Ordinal));
+
+        Enumerable.Range(1, 40).Count(seed => IsTaken(PlanMaker.Make(seed))).ShouldBeGreaterThan(10);
+
+        bool IsTaken(Plan plan)
+        {
+            try
+            {
+                return Simulation.Run(plan, keepTrace: false, scripts: taken).Fingerprint != Simulation.Run(plan, keepTrace: false).Fingerprint;
+            }
+            catch (Exception e) when (e.Message.Contains("taken", StringComparison.Ordinal))
+            {
+                return true;
+            }
+        }
+    }
+
+    private static Func<Decision, string> Instead(string guard)
+    {
+        var text = Decision.Read(File);
+        text.ShouldContain(Guard);
+        return LedgerScripts.With(File, text.Replace(Guard, guard, StringComparison.Ordinal));
+    }
+}
