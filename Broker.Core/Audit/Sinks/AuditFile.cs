@@ -25,6 +25,9 @@ internal sealed class AuditFile(string path, bool fsync, TimeProvider time, ILog
     /// <summary>The length of the open file; 0 for what has no length.</summary>
     public long Length => stream is { CanSeek: true } file ? file.Length : 0;
 
+    /// <summary>The file's length when it was opened or last written to; 0: it is not open, or has no length. Nobody but us writes to it, though others may shorten it.</summary>
+    public long Written { get; private set; }
+
     /// <inheritdoc/>
     public bool Begins()
     {
@@ -46,13 +49,14 @@ internal sealed class AuditFile(string path, bool fsync, TimeProvider time, ILog
         {
             EnsureOpen();
             var target = stream!;
-            if (target is FileStream { CanSeek: true }) whole = target.Length;
             // The end is read each time, because a copy-and-truncate rotation may have shortened the file.
-            if (target.CanSeek) target.Seek(0, SeekOrigin.End);
+            if (target is FileStream { CanSeek: true } file) target.Position = (whole = file.Length).Value;
+            else if (target.CanSeek) target.Seek(0, SeekOrigin.End);
             // A line that was left half written, by us or by a process that died, must not swallow the next one.
             if (torn) target.Write("\n"u8);
             torn = false;
             target.Write(lines);
+            Written = (whole ?? 0) + lines.Length;
         }
         catch
         {
@@ -116,7 +120,9 @@ internal sealed class AuditFile(string path, bool fsync, TimeProvider time, ILog
         var file = OpenFile();
         stream = file;
         lookedAt = time.GetTimestamp();
-        if (file.CanSeek) torn = EndsInsideLine(file);
+        if (!file.CanSeek) return;
+        torn = EndsInsideLine(file);
+        Written = file.Length;
     }
 
     private FileStream OpenFile()
@@ -208,6 +214,7 @@ internal sealed class AuditFile(string path, bool fsync, TimeProvider time, ILog
 
     private void Close()
     {
+        Written = 0;
         stream?.Dispose();
         stream = null;
     }

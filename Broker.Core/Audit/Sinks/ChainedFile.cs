@@ -74,7 +74,9 @@ internal sealed partial class ChainedFile(AuditSettings settings, TimeProvider t
     public bool IsFull(DateTimeOffset now)
     {
         var rotation = settings.Rotation;
-        return (rotation.MaxMegabytes > 0 && file.Length >= rotation.MaxMegabytes * 1024L * 1024L)
+        var most = rotation.MaxMegabytes * 1024L * 1024L;
+        // Asked for each batch, so the system is asked only when it may be so.
+        return (most > 0 && file.Written >= most && file.Length >= most)
             || (rotation.MaxAge > TimeSpan.Zero && since is { } began && now - began >= rotation.MaxAge && file.Length > 0);
     }
 
