@@ -55,6 +55,8 @@ internal static class Startup
     {
         // The slim builder leaves out TLS; answers contain passwords, so endpoints with a certificate must be possible.
         builder.WebHost.UseKestrelHttpsConfiguration();
+        // A rollout's pods connect in one moment: who does not fit here sends again after a second. The system has a limit of its own (net.core.somaxconn).
+        builder.WebHost.UseSockets(static sockets => sockets.Backlog = 4096);
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
