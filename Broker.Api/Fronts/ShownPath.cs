@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Diagnostics;
 
 namespace Broker.Api.Fronts;
@@ -14,6 +15,9 @@ internal static class ShownPath
 
     // The beginnings of Vault's tokens, of the broker's own, and of JSON Web Tokens.
     private static readonly string[] Beginnings = ["hvs.", "hvb.", "hvr.", "brs_", "bra_", "eyJ"];
+
+    // What a path has in it that is not shown as it is: one of these, or what makes it another path (PlainPath).
+    private static readonly SearchValues<string> Telling = SearchValues.Create([Tokens, "//", "%", .. Beginnings], StringComparison.OrdinalIgnoreCase);
 
     // What it is about, by which a reader of the record finds a look at it.
     private static readonly string[] Subjects = ["database", "lease", "role", "holder", "user", "namespace", "team", "node", "span"];
@@ -33,6 +37,7 @@ internal static class ShownPath
     {
         if (Activity.Current is not { } activity) return;
         var path = request.Path.Value ?? "";
+        if (!path.AsSpan().ContainsAny(Telling)) return;
         if (Of(path) is var shown && shown != path) activity.SetTag("url.path", shown);
     }
 

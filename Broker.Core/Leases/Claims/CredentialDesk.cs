@@ -50,14 +50,14 @@ internal sealed class CredentialDesk(
         return outcome;
     }
 
-    private async ValueTask<Outcome> AnswerAsync(Ask ask, long arrived, CancellationToken cancellation)
+    private ValueTask<Outcome> AnswerAsync(Ask ask, long arrived, CancellationToken cancellation)
     {
         var current = catalog.Current;
         // Step 3: May the caller have the role?
-        if (!current.Roles.TryGetValue(ask.Role, out var role) || !role.MayBeHadBy(ask.Caller)) return Refusals.NotAllowed(ask.Role);
-        if (ClaimMaker.From(ask, role, waiting, out var claim) is { } mistake) return Refusals.Invalid(mistake);
+        if (!current.Roles.TryGetValue(ask.Role, out var role) || !role.MayBeHadBy(ask.Caller)) return new(Refusals.NotAllowed(ask.Role));
+        if (ClaimMaker.From(ask, role, waiting, out var claim) is { } mistake) return new(Refusals.Invalid(mistake));
         if (CallerShares.TeamOf(current.Identity, ask.Caller) is { } team) claim = claim with { Team = team.Name, Party = Parties.Of(team, role) };
-        return await WithinSharesAsync(ask.Caller, new(role, current.Databases[role.Database], current.Issuers[role.Issuer], ask.Caller) { Proof = ask.Origin.Proof }, claim, arrived, cancellation);
+        return WithinSharesAsync(ask.Caller, new(role, current.Databases[role.Database], current.Issuers[role.Issuer], ask.Caller) { Proof = ask.Origin.Proof }, claim, arrived, cancellation);
     }
 
     // Step 4: Take the claim's part of the caller's and the team's share.
