@@ -259,7 +259,7 @@ public sealed class TokenTests
         var ledger = world.Service<ClientTokenLedger>();
         var live = (await ledger.FindAsync(ClientTokenText.IdOf(caller.Token!), TestContext.Current.CancellationToken)).ShouldNotBeNull();
         (await caller.SendAsync("POST", "auth/token/revoke-self")).Status.ShouldBe(204);
-        await ledger.PutAsync(live.Id, "g", live.Token, TimeSpan.FromHours(1), TestContext.Current.CancellationToken);
+        await ledger.PutAsync(live.Id, ["g"], live.Token, TimeSpan.FromHours(1), TestContext.Current.CancellationToken);
 
         foreach (var replica in replicas) (await new VaultCaller(replica) { Token = caller.Token }.SendAsync("GET", "auth/token/lookup-self")).Status.ShouldBe(403);
     }
@@ -326,7 +326,7 @@ public sealed class TokenTests
         await Eventually.HoldsAsync(
             async () =>
             {
-                if (!await ledger.RenewAsync(live.Id, live.Token, lasts, TestContext.Current.CancellationToken)) await ledger.PutAsync(live.Id, "g", live.Token, lasts, TestContext.Current.CancellationToken);
+                if (!await ledger.RenewAsync(live.Id, live.Token, lasts, TestContext.Current.CancellationToken)) await ledger.PutAsync(live.Id, ["g"], live.Token, lasts, TestContext.Current.CancellationToken);
                 return (await caller.SendAsync("GET", "auth/token/lookup-self")).Status == 200;
             },
             "it is proven before its end", TestContext.Current.CancellationToken);
