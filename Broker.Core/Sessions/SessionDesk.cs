@@ -102,8 +102,11 @@ internal sealed class SessionDesk(ICatalog catalog, SessionLedger ledger, Sessio
     /// session would outlive the checks that those tokens depend on besides their signature, and pods get new tokens as long as they live.
     /// </summary>
     public static bool MayOpen(IdentityIssuer issuer, Caller caller) =>
-        issuer.Sessions && issuer.TokenReview is null && caller.Pod is null && caller.PodUid is null && caller.SigningKey is not null
-        && caller.Claims["aud"].Contains(issuer.Audience, StringComparer.Ordinal)
+        issuer.Sessions && issuer.TokenReview is null && caller.Pod is null && caller.PodUid is null && caller.SigningKey is not null && Vouches(issuer, caller);
+
+    /// <summary>Whether an issuer's tokens, as it is configured now, have the audience and the issuer that a caller was proven with: what was made by one that has not is over.</summary>
+    public static bool Vouches(IdentityIssuer issuer, Caller caller) =>
+        caller.Claims["aud"].Contains(issuer.Audience, StringComparer.Ordinal)
         && (issuer.Issuer is null || caller.Claims["iss"].Any(iss => iss == issuer.Issuer || issuer.FormerIssuers.Contains(iss, StringComparer.Ordinal)));
 
     // What is wrong whatever the ledger says.
