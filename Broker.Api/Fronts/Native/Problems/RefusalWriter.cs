@@ -67,8 +67,8 @@ public static class RefusalWriter
     /// <summary>A text as a line of the log has it.</summary>
     internal static string Short(string text, int most = LongestText) => OneLine(text.Length > most ? string.Concat(text.AsSpan(0, most), "…") : text);
 
-    // Texts from callers, databases and issuers stay on one line.
-    private static string OneLine(string text) => string.Concat(text.Select(static letter => char.IsControl(letter) || letter is '\u2028' or '\u2029' ? ' ' : letter));
+    /// <summary>A text on one line, without anything that steers a terminal: callers, databases and issuers write such texts.</summary>
+    internal static string OneLine(string text) => string.Concat(text.Select(static letter => char.IsControl(letter) || letter is '\u2028' or '\u2029' ? ' ' : letter));
 
     /// <summary>Writes the problem itself.</summary>
     internal static void Write(Utf8JsonWriter json, Refusal refusal, int status, string traceId)
