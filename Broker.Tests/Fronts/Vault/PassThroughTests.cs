@@ -261,6 +261,24 @@ public sealed class PassThroughTests
     }
 
     [Fact]
+    public async Task The_token_there_is_revoked_with_the_brokers_though_that_cannot_be_recorded()
+    {
+        var audit = new SwitchedAudit();
+        await using var vault = await VaultAsync();
+        await using var world = new BrokerWorld(("VaultApi:Upstream:Address", vault.Address.AbsoluteUri), ("VaultApi:Upstream:Pass:0", "secret"))
+        {
+            Services = services => services.Replace(ServiceDescriptor.Singleton<IAudit>(audit)),
+        };
+        var caller = await VaultCaller.OfPodAsync(world, await world.ReplicaAsync(), "uid-1");
+        vault.LiveTokens.Count.ShouldBe(1);
+        audit.IsFull = true;
+
+        (await caller.SendAsync("PUT", "auth/token/revoke-self")).Status.ShouldBe(503);
+
+        await Eventually.HoldsAsync(() => Task.FromResult(vault.LiveTokens.Count == 0), "it is revoked there", Cancellation);
+    }
+
+    [Fact]
     public async Task A_token_there_that_the_ledger_does_not_keep_is_revoked_in_the_namespace_of_its_login()
     {
         await using var vault = await VaultAsync();
