@@ -250,6 +250,7 @@ public sealed class PassThroughTests
 
         var read = await caller.SendAsync("GET", prefix + "secret/data/app", null, headers);
         read.Status.ShouldBe(200, read.Text);
+        world.Audited("pass").Select(static line => (string?)line["detail"]).ShouldBe([$"GET {(prefix == "shop/" ? "team-a/shop" : "team-a")}/secret/data/app: 200"]);
         (await caller.SendAsync("GET", prefix + "sys/internal/ui/mounts/secret/data/app", null, headers)).Status.ShouldBe(200);
         (await caller.SendAsync("GET", prefix + "transit/keys/x", null, headers)).Status.ShouldBe(404, "it is not listed in any namespace");
         (await caller.SendAsync("PUT", "auth/token/renew-self")).Status.ShouldBe(200, "asked without the namespace");
