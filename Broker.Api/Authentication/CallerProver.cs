@@ -79,12 +79,15 @@ public sealed class CallerProver : IDisposable
         return token.Length is > 0 and <= MaxTokenLength && believed.Proven.TryRecall(TokenHash.Of(token), out caller);
     }
 
-    /// <summary>Why signatures by an issuer's key are no longer trusted; null while the key is still the issuer's.</summary>
-    internal async ValueTask<ProofFailure?> WhyNotByKeyAsync(string issuer, string thumbprint, CancellationToken cancellation)
+    /// <summary>Why a caller that an issuer's key once proved is no longer trusted; null while the key, and the <c>iss</c> of its token, are still the issuer's.</summary>
+    internal async ValueTask<ProofFailure?> WhyNotByKeyAsync(string issuer, string thumbprint, Caller caller, CancellationToken cancellation)
     {
         if (believed.Issuers.FirstOrDefault(known => known.Definition.Name == issuer) is not { Reviews: null } found) return ProofFailure.UnknownIssuer;
         if (await found.Keys.GetAsync(cancellation) is not { } keys) return ProofFailure.KeysUnavailable;
-        return keys.Has(thumbprint) ? null : ProofFailure.UnknownKey;
+        if (!keys.Has(thumbprint)) return ProofFailure.UnknownKey;
+        return (found.Definition.Issuer ?? keys.Issuer) is not { } stated || caller.Claims["iss"].Any(iss => iss == stated || found.Definition.FormerIssuers.Contains(iss, StringComparer.Ordinal))
+            ? null
+            : ProofFailure.UnknownIssuer;
     }
 
     /// <summary>

@@ -20,12 +20,13 @@ internal static class ClaimsFlattening
         using var document = JsonDocument.Parse(payload, Strict);
         if (document.RootElement.ValueKind != JsonValueKind.Object) throw new JsonException("The payload is not an object.");
         var claims = new List<(string Path, string Value)>();
-        return Add(document.RootElement, "", 0, claims)
+        return Add(document.RootElement, null, 0, claims)
             ? new TokenClaims(claims)
             : null;
     }
 
-    private static bool Add(JsonElement element, string path, int depth, List<(string, string)> claims)
+    // The path is null for the token itself alone: a claim may be called "".
+    private static bool Add(JsonElement element, string? path, int depth, List<(string, string)> claims)
     {
         if (depth > MaxDepth || claims.Count >= MaxValues) return false;
         switch (element.ValueKind)
@@ -34,7 +35,7 @@ internal static class ClaimsFlattening
                 foreach (var property in element.EnumerateObject())
                 {
                     var part = ClaimPath.Part(property.Name);
-                    if (!Add(property.Value, path.Length == 0 ? part : $"{path}/{part}", depth + 1, claims)) return false;
+                    if (!Add(property.Value, path is null ? part : $"{path}/{part}", depth + 1, claims)) return false;
                 }
 
                 return true;
@@ -46,12 +47,12 @@ internal static class ClaimsFlattening
 
                 return true;
             case JsonValueKind.String:
-                claims.Add((path, element.GetString()!));
+                claims.Add((path!, element.GetString()!));
                 return true;
             case JsonValueKind.Number:
             case JsonValueKind.True:
             case JsonValueKind.False:
-                claims.Add((path, element.GetRawText()));
+                claims.Add((path!, element.GetRawText()));
                 return true;
             default:
                 return true;

@@ -61,6 +61,11 @@ internal sealed class SigningKeys(string name, Func<Task<KeySet>> fetch, KeyAges
         return Believed;
     }
 
+    /// <summary>
+    /// The <c>iss</c> that the issuer's discovery document states; null: not known. While it cannot be fetched, what it last said stands, however long ago.
+    /// </summary>
+    public string? Stated => last is { } had && (failed || Age(had) < ages.WaitAfter) ? had.Issuer : null;
+
     /// <summary>Whether they were there when they were last fetched.</summary>
     public bool CanBeHad => last is not null && !failed;
 

@@ -31,10 +31,15 @@ internal readonly record struct CheckedToken(Proof Proof, TimeSpan GoodFor)
 internal sealed class TokenVerifier(ProofHasher hasher, TimeProvider time)
 {
     private const int MostWaiting = 1000;
+    private const int MostFetches = 100;
+    private const int MostWaitingForFetches = 500;
     private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(5);
     private static readonly JsonWebTokenHandler Handler = new() { MapInboundClaims = false };
 
     private readonly FairLine checks = new(Environment.ProcessorCount, MostWaiting, LongestWait, time);
+
+    // Of tokens that wait until keys are fetched: each is kept in memory meanwhile, whoever hung up.
+    private readonly FairLine fetches = new(MostFetches, MostWaitingForFetches, LongestWait, time);
     private long checkedTokens;
 
     /// <summary>How many tokens were checked since the start.</summary>
@@ -49,36 +54,77 @@ internal sealed class TokenVerifier(ProofHasher hasher, TimeProvider time)
         Interlocked.Increment(ref checkedTokens);
         if (Parse(text, from) is not var (token, turn)) return ProofFailure.Malformed;
 
-        // The issuer that the token names is not proven yet: it only selects the keys to verify the token with. Two clusters
-        // may use the same issuer name, so there can be several candidates.
         CheckedToken failed = ProofFailure.UnknownIssuer;
-        foreach (var issuer in issuers)
+        var isUnread = false;
+        foreach (var issuer in Candidates(issuers, token))
         {
-            if (issuer.Definition.Issuer is not null && !IsBy(issuer.Definition, issuer.Definition.Issuer, token)) continue;
+            // An issuer whose name is not known, because it does not answer, is not waited for by whoever is another's.
+            if (StatedBy(issuer) is null && failed.Proof.Failure > ProofFailure.BadSignature && IsWaitedFor(issuer)) continue;
             var found = issuer.Reviews is { } reviews ? await ByReviewAsync(issuer, reviews, token, turn) : await ByKeysAsync(issuer, token, turn);
             if (found.Proof.Caller is not null) return found;
+            if (found.Proof.Failure is ProofFailure.KeysUnavailable && StatedBy(issuer) is var stated && (stated is null || !IsBy(issuer.Definition, stated, token)))
+            {
+                isUnread |= stated is null;
+                continue;
+            }
 
             // Failures are ordered like the checks: of several, the one that got furthest says the most.
             // But what the issuer it names cannot read is not unknown to it.
             if (found.Proof.Failure > failed.Proof.Failure || (found.Proof.Failure is ProofFailure.Malformed && failed.Proof.Failure is ProofFailure.UnknownIssuer)) failed = found;
         }
 
-        return failed;
+        // That one issuer is away says nothing to whom another has refused.
+        return isUnread && failed.Proof.Failure is ProofFailure.UnknownIssuer ? ProofFailure.KeysUnavailable : failed;
     }
+
+    // The issuer that the token names is not proven yet: it only selects the keys to verify the token with. Two clusters may use the same issuer name, so
+    // there can be several candidates. Those whose keys have to be waited for come last.
+    private static List<BelievedIssuer> Candidates(IReadOnlyList<BelievedIssuer> issuers, JsonWebToken token)
+    {
+        var (atHand, waited) = (new List<BelievedIssuer>(1), (List<BelievedIssuer>?)null);
+        foreach (var issuer in issuers)
+        {
+            if (StatedBy(issuer) is { } stated && !IsBy(issuer.Definition, stated, token))
+            {
+                // It may have another name by now, which its keys' next fetch tells.
+                if (issuer.Definition.Issuer is null) issuer.Keys.Peek();
+            }
+            else if (IsWaitedFor(issuer))
+            {
+                (waited ??= []).Add(issuer);
+            }
+            else
+            {
+                atHand.Add(issuer);
+            }
+        }
+
+        if (waited is not null) atHand.AddRange(waited);
+        return atHand;
+    }
+
+    private static string? StatedBy(BelievedIssuer issuer) => issuer.Definition.Issuer ?? issuer.Keys.Stated;
+
+    private static bool IsWaitedFor(BelievedIssuer issuer) => issuer.Reviews is null && issuer.Keys.Peek() is null;
 
     private async Task<CheckedToken> ByKeysAsync(BelievedIssuer issuer, JsonWebToken token, Turn turn)
     {
-        var keys = await issuer.Keys.GetAsync(CancellationToken.None);
-        if (keys is null) return ProofFailure.KeysUnavailable;
+        var (had, fetched) = await FetchedAsync(issuer.Keys.GetAsync(CancellationToken.None).AsTask(), turn);
+        if (!had) return ProofFailure.TooManyChecks;
+        if (fetched is not { } keys) return ProofFailure.KeysUnavailable;
         if (!IsBy(issuer.Definition, issuer.Definition.Issuer ?? keys.Issuer, token)) return ProofFailure.UnknownIssuer;
         if (!issuer.Definition.Algorithms.Contains(token.Alg, StringComparer.Ordinal)) return ProofFailure.AlgorithmNotAllowed;
 
         var (failure, key) = await SignatureAsync(issuer.Definition, keys, token, turn);
-        if (failure is ProofFailure.UnknownKey or ProofFailure.BadSignature
-            && await issuer.Keys.LookAgainAsync(CancellationToken.None) is { } newer && newer != keys)
+        if (failure is ProofFailure.UnknownKey or ProofFailure.BadSignature)
         {
-            keys = newer;
-            (failure, key) = await SignatureAsync(issuer.Definition, keys, token, turn);
+            (had, fetched) = await FetchedAsync(issuer.Keys.LookAgainAsync(CancellationToken.None).AsTask(), turn);
+            if (!had) return ProofFailure.TooManyChecks;
+            if (fetched is { } newer && newer != keys)
+            {
+                keys = newer;
+                (failure, key) = await SignatureAsync(issuer.Definition, keys, token, turn);
+            }
         }
 
         if (failure is { } why) return why;
@@ -100,8 +146,12 @@ internal sealed class TokenVerifier(ProofHasher hasher, TimeProvider time)
         if (issuer.Keys.Peek() is { } keys)
         {
             (failure, _) = await SignatureAsync(definition, keys, token, turn);
-            if (failure is ProofFailure.UnknownKey or ProofFailure.BadSignature && await issuer.Keys.LookAgainAsync(CancellationToken.None) is { } newer && newer != keys)
-                (failure, _) = await SignatureAsync(definition, newer, token, turn);
+            if (failure is ProofFailure.UnknownKey or ProofFailure.BadSignature)
+            {
+                var (had, fetched) = await FetchedAsync(issuer.Keys.LookAgainAsync(CancellationToken.None).AsTask(), turn);
+                if (!had) return ProofFailure.TooManyChecks;
+                if (fetched is { } newer && newer != keys) (failure, _) = await SignatureAsync(definition, newer, token, turn);
+            }
 
             // Anybody can name a key that there is not. Where the cluster's keys cannot be read any more, it may have another one since.
             if (failure is not (null or ProofFailure.UnknownKey) || (failure is not null && issuer.Keys.CanBeHad)) return failure.Value;
@@ -110,6 +160,21 @@ internal sealed class TokenVerifier(ProofHasher hasher, TimeProvider time)
         return await reviews.AskAsync(token.EncodedToken, said, turn, isSigned: failure is null) is { } refused
             ? refused
             : new CheckedToken(proof, definition.TokenReview!.RememberFor);
+    }
+
+    // False: too many wait for keys already.
+    private async ValueTask<(bool Had, KeySet? Keys)> FetchedAsync(Task<KeySet?> keys, Turn turn)
+    {
+        if (keys.IsCompleted) return (true, await keys);
+        if (!await fetches.EnterAsync(turn)) return (false, null);
+        try
+        {
+            return (true, await keys);
+        }
+        finally
+        {
+            fetches.Leave();
+        }
     }
 
     private async Task<(ProofFailure? Failure, SigningKey? Key)> SignatureAsync(IdentityIssuer issuer, KeySet keys, JsonWebToken token, Turn turn)

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using Broker.Api.Fronts.Native.Problems;
 using Broker.Core.Audit.Reading;
 using Spectre.Console;
 
@@ -33,8 +34,8 @@ internal static class AuditCommands
                 Sink = result.GetValue(sink),
                 WantsHead = !result.GetValue(noHead),
             });
-            foreach (var problem in verified.Problems) console.MarkupLineInterpolated($"[red]{problem}[/]");
-            foreach (var note in verified.Notes) console.MarkupLineInterpolated($"[yellow]{note}[/]");
+            foreach (var problem in verified.Problems) console.MarkupLineInterpolated($"[red]{Plain(problem)}[/]");
+            foreach (var note in verified.Notes) console.MarkupLineInterpolated($"[yellow]{Plain(note)}[/]");
             console.WriteLine(string.Create(
                 CultureInfo.InvariantCulture,
                 $"{verified.Records} records, {verified.Checkpoints} signatures verified: {(verified.Problems.Count == 0 ? "no record is changed, missing or out of order." : "this audit is not as it was written.")}"));
@@ -75,7 +76,7 @@ internal static class AuditCommands
                 {
                     row.Caller, row.PodUid ?? "-", row.Role ?? "-", row.Holder, row.Lease ?? "-", row.Connections.ToString(CultureInfo.InvariantCulture),
                     Time(row.From), Time(row.Until), row.Ended ?? "-", row.TraceId ?? "-",
-                }.Select(Markup.Escape).ToArray());
+                }.Select(static cell => Markup.Escape(Plain(cell))).ToArray());
             }
 
             console.Write(table);
@@ -103,10 +104,13 @@ internal static class AuditCommands
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidDataException)
         {
-            console.MarkupLineInterpolated($"[red]{e.Message}[/]");
+            console.MarkupLineInterpolated($"[red]{Plain(e.Message)}[/]");
             return ExitCodes.NoAnswer;
         }
     }
+
+    // Whoever can write the audit could otherwise steer the terminal, and say there what its reader is to believe (law L15).
+    private static string Plain(string text) => RefusalWriter.OneLine(text);
 
     private static string Time(DateTimeOffset time) => time.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss'Z'", CultureInfo.InvariantCulture);
 }

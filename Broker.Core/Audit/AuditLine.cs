@@ -75,7 +75,7 @@ internal static class AuditLine
         json.WriteString(Outcome, WireName.Of(record.Outcome));
         Number(json, HttpStatus, record.HttpStatus);
         if (record.Refusal is { } refusal) json.WriteString(Refusal, WireName.Of(refusal));
-        Text(json, Detail, record.Detail, LongestText);
+        Asked(json, Detail, record.Detail, LongestText);
         if ((record.CallerIssuer ?? record.CallerSubject ?? record.CallerPodUid ?? record.CallerProof) is not null)
         {
             json.WriteStartObject(Caller);
@@ -87,10 +87,10 @@ internal static class AuditLine
             json.WriteEndObject();
         }
 
-        Text(json, Role, record.Role, LongestName);
-        Text(json, Database, record.Database, LongestName);
-        Text(json, LeaseId, record.LeaseId, LongestName);
-        Text(json, HolderId, record.HolderId, LongestName);
+        Asked(json, Role, record.Role, LongestName);
+        Asked(json, Database, record.Database, LongestName);
+        Asked(json, LeaseId, record.LeaseId, LongestName);
+        Asked(json, HolderId, record.HolderId, LongestName);
         Text(json, DatabaseUser, record.DatabaseUser, LongestName);
         if (record.HeldUntil is { } until)
         {
@@ -100,10 +100,13 @@ internal static class AuditLine
 
         Number(json, Connections, record.Connections);
         Number(json, Times, record.Times);
-        Text(json, Reason, record.Reason, LongestText);
+        Asked(json, Reason, record.Reason, LongestText);
         Text(json, TraceId, record.TraceId, LongestMark);
         Text(json, ClientAddress, record.ClientAddress, LongestMark);
     }
+
+    // What a caller asked for, or about: it may have put a token there.
+    private static void Asked(Utf8JsonWriter json, JsonEncodedText name, string? text, int most) => Text(json, name, text is null ? null : HiddenTokens.In(text), most);
 
     private static void Text(Utf8JsonWriter json, JsonEncodedText name, string? text, int most)
     {

@@ -76,6 +76,9 @@ public sealed record AuditSettings
         Syslog = null,
         Otlp = null,
         Fsync = false,
+
+        // The log's anchors are of one audit: of two, a verifier that is given one finds the other missing.
+        AnchorEvery = TimeSpan.Zero,
         Rotation = new() { MaxMegabytes = Math.Max(1, UnprovenMegabytes / UnprovenFiles), MaxAge = Rotation.MaxAge, Keep = UnprovenFiles - 1 },
     };
 }

@@ -70,7 +70,7 @@ public abstract partial class Decision
 
     internal static Decision<TakeShareQuestion, TakeShareAnswer> TakeShare { get; } = new("take_share", ["shares"]);
     internal static Decision<SettleShareQuestion, DoneAnswer> SettleShare { get; } = new("settle_share", ["shares"]);
-    internal static Decision<LeaveShareQuestion, DoneAnswer> LeaveShare { get; } = new("leave_share", ["shares"]);
+    internal static Decision<LeaveShareQuestion, LeaveShareAnswer> LeaveShare { get; } = new("leave_share", ["shares"]);
     internal static Decision<ShareVersionQuestion, ShareVersionAnswer> ShareVersion { get; } = new("share_version", ["shares"]);
     internal static Decision<RestoreSharesQuestion, DoneAnswer> RestoreShares { get; } = new("restore_shares", ["shares"]);
 

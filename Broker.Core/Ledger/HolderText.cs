@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace Broker.Core.Ledger;
 
 /// <summary>
@@ -7,6 +9,8 @@ namespace Broker.Core.Ledger;
 internal static class HolderText
 {
     private const char Divider = '\u001f';
+
+    private static readonly long Latest = DateTimeOffset.MaxValue.ToUnixTimeSeconds();
 
     /// <summary>The text of a claim.</summary>
     public static string Of(Claim claim) =>
@@ -18,7 +22,8 @@ internal static class HolderText
         var parts = text.Split(Divider);
         DateTimeOffset? since = null;
         var first = 0;
-        if (parts.Length > 1 && long.TryParse(parts[0], System.Globalization.CultureInfo.InvariantCulture, out var seconds))
+        // A caller may be called by a number, and whoever writes into the ledger may write any.
+        if (parts.Length is 2 or 4 && long.TryParse(parts[0], CultureInfo.InvariantCulture, out var seconds) && seconds >= 0 && seconds <= Latest)
         {
             since = DateTimeOffset.FromUnixTimeSeconds(seconds);
             first = 1;

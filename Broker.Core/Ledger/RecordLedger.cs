@@ -6,7 +6,9 @@ namespace Broker.Core.Ledger;
 /// </summary>
 internal sealed class RecordLedger
 {
-    private const int Most = 1_000_000;
+    /// <summary>What the name of a wide group begins with: one that holds what many clients of one name have together.</summary>
+    public const string Wide = "w:";
+
     private const int TailLength = 24;
 
     private readonly ILedgerStore store;
@@ -25,11 +27,13 @@ internal sealed class RecordLedger
     /// </param>
     /// <param name="purpose">What they are, and the version of their form.</param>
     /// <param name="mostInGroup">How many records a group has at most: of more, the one that ends soonest of its oldest and of some others goes.</param>
-    public RecordLedger(ILedgerStore store, string kind, LedgerSeal? seal, string purpose, int mostInGroup = 500)
+    /// <param name="mostInWide">How many a <see cref="Wide"/> group has at most.</param>
+    /// <param name="most">How many there are at most: of more, none is written.</param>
+    public RecordLedger(ILedgerStore store, string kind, LedgerSeal? seal, string purpose, int mostInGroup = 500, int mostInWide = 20_000, int most = 1_000_000)
     {
         (this.store, this.kind, this.seal, this.purpose, this.mostInGroup) = (store, kind, seal, purpose, mostInGroup);
         client = new(store);
-        puts = new(async batch => (await client.TakeAsync(Decision.PutRecords, kind, new(Most, mostInGroup, batch), CancellationToken.None)).Verdicts);
+        puts = new(async batch => (await client.TakeAsync(Decision.PutRecords, kind, new(most, mostInGroup, mostInWide, batch), CancellationToken.None)).Verdicts);
         reads = new(async batch => (await client.TakeAsync(Decision.ReadRecords, kind, new(batch), CancellationToken.None)).Verdicts);
         renewals = new(async batch => (await client.TakeAsync(Decision.RenewRecords, kind, new(batch), CancellationToken.None)).Verdicts);
     }
@@ -97,7 +101,7 @@ internal sealed class RecordLedger
 }
 
 /// <summary>Records to write.</summary>
-internal sealed record PutRecordsQuestion(int Most, int MostInGroup, IReadOnlyList<RecordPut> Puts);
+internal sealed record PutRecordsQuestion(int Most, int MostInGroup, int MostInWide, IReadOnlyList<RecordPut> Puts);
 
 /// <summary>A record to write.</summary>
 internal sealed record RecordPut(string Id, IReadOnlyList<string> Groups, string Text, TimeSpan Lasts);

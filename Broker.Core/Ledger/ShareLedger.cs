@@ -84,8 +84,11 @@ public sealed class ShareLedger(ILedgerStore store, TimeProvider? time = null)
     /// <summary>A holder was released: its part comes free, unless one of its asks began or ended since the version was read, or is under way.</summary>
     public async ValueTask LeaveAsync(string holder, long version, IReadOnlyList<Share> shares, CancellationToken cancellation)
     {
-        parts.TryRemove(holder, out _);
-        await client.TakeAsync(Decision.LeaveShare, Shares, new(holder, version, [.. shares.Select(share => share.Name)]), cancellation);
+        parts.TryRemove(holder, out var known);
+        var answer = await client.TakeAsync(Decision.LeaveShare, Shares, new(holder, version, [.. shares.Select(share => share.Name)]), cancellation);
+
+        // An ask in between may have put it there anew.
+        if (answer is LeaveShareAnswer.Stays && known is not null) parts.TryAdd(holder, known);
     }
 
     /// <summary>Reports that this replica is there, and tells a ledger that lost something which parts it remembers.</summary>
@@ -149,6 +152,16 @@ internal sealed record SettleShareQuestion(string Holder, int? Connections, Time
 
 /// <summary>A holder that was released.</summary>
 internal sealed record LeaveShareQuestion(string Holder, long Version, IReadOnlyList<string> Shares);
+
+/// <summary>Whether its part came free.</summary>
+internal enum LeaveShareAnswer
+{
+    /// <summary>It has none any more.</summary>
+    Left,
+
+    /// <summary>It has asked again.</summary>
+    Stays,
+}
 
 /// <summary>A holder's part of a share.</summary>
 internal sealed record ShareVersionQuestion(string Holder, string Share);

@@ -4,6 +4,7 @@ using Broker.Core.Catalog;
 using Broker.Core.Identity;
 using Broker.Core.Leases;
 using Broker.Core.Ledger;
+using Broker.Core.Limits;
 using Broker.Core.Model;
 
 namespace Broker.Core.Sessions;
@@ -32,6 +33,12 @@ internal sealed class SessionDesk(ICatalog catalog, SessionLedger ledger, Sessio
 {
     private const int MostRoles = 50;
 
+    // A job's provider gives it any number of tokens: one name opens as many sessions as a large matrix of jobs has, and then as many as have room beside others'.
+    private const int MostAtOnce = 300;
+    private static readonly TimeSpan Then = TimeSpan.FromSeconds(30);
+
+    private readonly RateLimit openings = new(time);
+
     /// <summary>Opens a session.</summary>
     /// <param name="caller">The pipeline, proven by its own token.</param>
     /// <param name="tokenHash">The hash of that token, so that it is exchanged only once.</param>
@@ -46,6 +53,7 @@ internal sealed class SessionDesk(ICatalog catalog, SessionLedger ledger, Sessio
         var order = DeskAudit.Of(AuditAction.Session, caller, null, origin, time) with { Detail = $"session {token.Id} to be opened" };
         if (WhyNot(caller, tokenHash, roles, lifetime) is { } mistake) return (await audit.EndAsync(order, mistake, cancellation))!;
         var session = Session.Of(caller, [.. roles.Distinct(StringComparer.Ordinal)], now, token);
+        if (openings.Take(caller.WorkloadHash, 1 / Then.TotalSeconds, MostAtOnce) is { } wait) return (await audit.EndAsync(order, TooMany(wait), cancellation))!;
         SessionAnswer? opened = null;
         var refusal = await audit.CarryOutAsync(
             order with { Detail = $"session {token.Id} to be opened, for {string.Join(", ", session.Roles)}" },
@@ -102,8 +110,11 @@ internal sealed class SessionDesk(ICatalog catalog, SessionLedger ledger, Sessio
     /// session would outlive the checks that those tokens depend on besides their signature, and pods get new tokens as long as they live.
     /// </summary>
     public static bool MayOpen(IdentityIssuer issuer, Caller caller) =>
-        issuer.Sessions && issuer.TokenReview is null && caller.Pod is null && caller.PodUid is null && caller.SigningKey is not null
-        && caller.Claims["aud"].Contains(issuer.Audience, StringComparer.Ordinal)
+        issuer.Sessions && issuer.TokenReview is null && caller.Pod is null && caller.PodUid is null && caller.SigningKey is not null && Vouches(issuer, caller);
+
+    /// <summary>Whether an issuer's tokens, as it is configured now, have the audience and the issuer that a caller was proven with: what was made by one that has not is over.</summary>
+    public static bool Vouches(IdentityIssuer issuer, Caller caller) =>
+        caller.Claims["aud"].Contains(issuer.Audience, StringComparer.Ordinal)
         && (issuer.Issuer is null || caller.Claims["iss"].Any(iss => iss == issuer.Issuer || issuer.FormerIssuers.Contains(iss, StringComparer.Ordinal)));
 
     // What is wrong whatever the ledger says.
@@ -145,6 +156,11 @@ internal sealed class SessionDesk(ICatalog catalog, SessionLedger ledger, Sessio
             };
         });
     }
+
+    private static Refusal TooMany(TimeSpan wait) => new(
+        RefusalCode.LimitExceeded,
+        string.Create(CultureInfo.InvariantCulture, $"This caller has opened {MostAtOnce} sessions, and may open one more every {Then.TotalSeconds:0} seconds. Use those that are open."),
+        AtLeastASecond(wait));
 
     private static Refusal TokenUsed() => new(
         RefusalCode.NotAllowed, "This token has already been exchanged, and a token can be exchanged only once. Keep the session, or get a new token.");

@@ -174,6 +174,16 @@ public sealed class TamperingTests : IDisposable
     }
 
     [Fact]
+    public async Task L15_The_log_of_a_broker_that_refused_somebody_unproven_anchors_its_audit_alone()
+    {
+        await WriteAsync(30);
+        var settings = new AuditSettings { Path = folder.Path, SigningKeyFile = KeyFile }.ForUnproven().ShouldNotBeNull();
+        await using (var apart = new JsonLinesAudit(settings, time, new LoggedText(folder, log))) await apart.WriteAsync(AuditFolder.Record("nobody's"), Cancel);
+
+        Verify(anchored: true).Problems.ShouldBeEmpty();
+    }
+
+    [Fact]
     public async Task L15_Anchors_of_another_audit_or_of_nobody_say_nothing_for_this_one()
     {
         await WriteAsync(3);

@@ -262,6 +262,19 @@ public sealed class CallerProverTests : IDisposable
     }
 
     [Fact]
+    public async Task A_claim_without_a_name_is_not_taken_for_the_token_itself()
+    {
+        var caller = (await Prove(mint.Token(payload =>
+        {
+            payload.Remove("kubernetes.io");
+            payload[""] = new JsonObject { ["role"] = "admin", ["kubernetes.io"] = new JsonObject { ["namespace"] = "prod" } };
+        }))).Caller.ShouldNotBeNull();
+
+        (caller.Namespace, caller.Claims.Contains("role")).ShouldBe((null, false));
+        caller.Claims["/role"].ShouldBe(["admin"]);
+    }
+
+    [Fact]
     public async Task A_claim_named_by_an_address_is_found_by_it()
     {
         const string claim = "https://example.com/roles";

@@ -27,6 +27,25 @@ public sealed class AuditCommandsTests : IDisposable
     }
 
     [Fact]
+    public async Task L15_Nothing_that_somebody_wrote_into_an_audit_steers_the_terminal()
+    {
+        const string Steers = "\u001b]0;\u009b2J\u0007\r";
+        await WriteAsync(Granted("H1", "v-1", 0, 30) with { CallerSubject = Steers, Role = Steers, TraceId = Steers });
+        var (_, told) = await CommandLine.RunAsync("audit", "query", folder.Path, "--user", "v-1", "--at", Noon.AddMinutes(1).ToString("O"));
+        told.ShouldContain("H1");
+        told.Where(static letter => char.IsControl(letter) && letter != '\n').ShouldBeEmpty();
+
+        var lines = await File.ReadAllLinesAsync(folder.Path, TestContext.Current.CancellationToken);
+        var made = System.Text.RegularExpressions.Regex.Replace(lines[^1], "\"chain\":\"[^\"]*\"", "\"chain\":\"\\u001b]0;\\u009b2J\"");
+        made.ShouldNotBe(lines[^1]);
+        await File.AppendAllTextAsync(folder.Path, made + "\n", TestContext.Current.CancellationToken);
+        var (code, said) = await CommandLine.RunAsync("audit", "verify", folder.Path);
+        code.ShouldBe(1);
+        said.ShouldContain("another chain");
+        said.Where(static letter => char.IsControl(letter) && letter != '\n').ShouldBeEmpty();
+    }
+
+    [Fact]
     public async Task Query_says_who_held_a_user_at_a_time()
     {
         await WriteAsync(

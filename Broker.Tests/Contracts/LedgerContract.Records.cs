@@ -94,6 +94,19 @@ public abstract partial class LedgerContract
     }
 
     [Fact]
+    public async Task A_wide_group_holds_more_and_loses_its_oldest_too_and_of_too_many_in_all_none_is_written()
+    {
+        var records = new RecordLedger(Store, Kind, RecordSeal, "a test", mostInGroup: 3, mostInWide: 8, most: 9);
+        foreach (var number in Enumerable.Range(0, 9)) (await records.PutAsync($"{number}", [$"one of {number / 3}", RecordLedger.Wide + "all"], "text", Hour, Cancellation)).ShouldBe(PutRecordAnswer.Put);
+
+        (await records.ReadAsync("0", Cancellation)).ShouldBeNull();
+        (await records.ListAsync("one of 0", Cancellation)).ShouldBe(["1", "2"]);
+        (await records.AnyAsync(RecordLedger.Wide + "all", Cancellation)).ShouldBeTrue();
+        (await records.PutAsync("other", [], "text", Hour, Cancellation)).ShouldBe(PutRecordAnswer.Put);
+        (await records.PutAsync("too many", [], "text", Hour, Cancellation)).ShouldBe(PutRecordAnswer.Full);
+    }
+
+    [Fact]
     public async Task A_group_is_in_the_order_in_which_it_was_written_whoever_left_it_and_was_renewed_since()
     {
         foreach (var number in Enumerable.Range(0, 12)) await Records.PutAsync($"{number}", ["g", "h"], "text", Hour, Cancellation);
@@ -181,7 +194,7 @@ public abstract partial class LedgerContract
         (await other.ReadAsync("mine", Cancellation)).ShouldBeNull();
         (await stranger.ReadAsync("mine", Cancellation)).ShouldBeNull();
         var copied = (await Records.LookAsync("mine", null, Cancellation)).ShouldBeOfType<RecordAnswer.Found>().Text;
-        await new LedgerClient(Store).TakeAsync(Decision.PutRecords, Kind, new(10, 10, [new("others", [], copied, Hour)]), Cancellation);
+        await new LedgerClient(Store).TakeAsync(Decision.PutRecords, Kind, new(10, 10, 10, [new("others", [], copied, Hour)]), Cancellation);
         (await Records.ReadAsync("others", Cancellation)).ShouldBeNull();
         (await Records.ReadAsync("mine", Cancellation)).ShouldNotBeNull();
     }
@@ -190,7 +203,7 @@ public abstract partial class LedgerContract
     public async Task There_are_no_more_records_than_there_may_be()
     {
         var client = new LedgerClient(Store);
-        var reply = await client.TakeAsync(Decision.PutRecords, Kind, new(3, 10, [.. Enumerable.Range(0, 4).Select(number => new RecordPut($"{number}", [], "text", Hour))]), Cancellation);
+        var reply = await client.TakeAsync(Decision.PutRecords, Kind, new(3, 10, 10, [.. Enumerable.Range(0, 4).Select(number => new RecordPut($"{number}", [], "text", Hour))]), Cancellation);
 
         reply.Verdicts.ShouldBe([PutRecordAnswer.Put, PutRecordAnswer.Put, PutRecordAnswer.Put, PutRecordAnswer.Full]);
     }

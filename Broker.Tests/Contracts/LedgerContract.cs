@@ -593,6 +593,26 @@ public abstract partial class LedgerContract
         }
     }
 
+    [Fact]
+    public async Task A_holder_that_asked_again_keeps_its_part_of_each_share_when_its_release_comes_late()
+    {
+        var ledger = await SharesAsync();
+        Share[] shares = [new("caller-" + database, 0, 10), new("team-" + database, 0, 20)];
+        var minute = TimeSpan.FromMinutes(1);
+        await ledger.TakeAsync(Id(1), 8, 8, minute, shares, Cancellation);
+        await ledger.SettleAsync(Id(1), 8, minute, shares, Cancellation);
+        var seen = await ledger.VersionAsync(Id(1), shares[0].Name, Cancellation);
+        await ledger.TakeAsync(Id(1), 8, 8, minute, shares, Cancellation);
+        await ledger.SettleAsync(Id(1), 8, minute, shares, Cancellation);
+
+        await ledger.LeaveAsync(Id(1), seen, shares, Cancellation);
+
+        (await ledger.TakeAsync(Id(2), 20, 1, minute, [shares[1]], Cancellation)).ShouldBe((12, null), "the team has 8 of 20");
+        (await ledger.TakeAsync(Id(3), 10, 1, minute, [shares[0]], Cancellation)).ShouldBe((2, null), "and its caller 8 of 10");
+        await LeaveAsync(ledger, Id(1), shares);
+        (await ledger.TakeAsync(Id(4), 20, 1, minute, [shares[1]], Cancellation)).ShouldBe((8, null), "what left is free in both");
+    }
+
     private static async Task LeaveAsync(ShareLedger ledger, string holder, IReadOnlyList<Share> shares) =>
         await ledger.LeaveAsync(holder, await ledger.VersionAsync(holder, shares[0].Name, Cancellation), shares, Cancellation);
 

@@ -123,8 +123,8 @@ public sealed class HandleTests
         var years = TimeSpan.FromDays(3650);
         var reaching = others with { Id = $"{Path}/forged1", Owner = own.Owner };
         var lasting = own with { Id = $"{Path}/forged2", Duration = years, Given = years, Until = world.Clock.GetUtcNow() + years };
-        await ledger.PutAsync(reaching, years, "token", default);
-        await ledger.PutAsync(lasting, years, "token", default);
+        await ledger.PutAsync(reaching, years, "token", World.Ask(1).Caller, default);
+        await ledger.PutAsync(lasting, years, "token", World.Ask(1).Caller, default);
 
         (await RenewAsync(world, a, 1, reaching.Id)).Refusal!.Code.ShouldBe(RefusalCode.HolderUnknown);
         (await a.Handles.RevokeAsync(World.Ask(1).Caller, reaching.Id, World.From, default)).ShouldBeNull();

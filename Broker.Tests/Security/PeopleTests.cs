@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Broker.Api.Authentication;
 using Broker.Api.Authentication.BrokerTokens;
 using Shouldly;
 using Xunit;
@@ -96,6 +97,25 @@ public sealed class PeopleTests
         (await world.SendAsync(await stranger.ReplicaAsync(), HttpMethod.Get, "/api/v1/budgets", token)).Status.ShouldBe(401, "it has other keys");
         world.Time.Forward(TimeSpan.FromMinutes(10));
         (await world.SendAsync(one, HttpMethod.Get, "/api/v1/budgets", token)).Status.ShouldBe(401, "its minutes are over");
+    }
+
+    [Fact]
+    public async Task An_admin_token_is_good_in_the_one_text_by_whose_hash_the_audit_names_it()
+    {
+        await using var world = new BrokerWorld();
+        await world.ReplicaAsync();
+        var tokens = world.Service<AdminTokens>();
+        var token = tokens.Make("root@server", TimeSpan.FromMinutes(10)).Reveal();
+
+        tokens.Prove(token).Caller.ShouldNotBeNull();
+        foreach (var other in OtherTextsOf(token[AdminTokens.Prefix.Length..])) tokens.Prove(AdminTokens.Prefix + other).Failure.ShouldBe(ProofFailure.AdminTokenRefused, $"'{other}'");
+    }
+
+    /// <summary>Texts that decoders of base64 take for the same bytes.</summary>
+    public static string[] OtherTextsOf(string sealedText)
+    {
+        var plain = sealedText.Replace('-', '+').Replace('_', '/');
+        return [sealedText + " ", " " + sealedText, sealedText.Insert(9, "\t"), sealedText + "=", sealedText + "==", plain + new string('=', (4 - (plain.Length % 4)) % 4) + " "];
     }
 
     [Fact]

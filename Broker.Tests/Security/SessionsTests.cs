@@ -183,6 +183,23 @@ public sealed class SessionsTests
     }
 
     [Fact]
+    public async Task L10_One_pipeline_that_opens_sessions_without_end_leaves_room_for_others()
+    {
+        await using var world = new BrokerWorld();
+        var replica = await world.ReplicaAsync();
+        var codes = new List<string?>();
+        for (var i = 0; i < 305; i++) codes.Add((await world.OpenAsync(replica, world.Job(), "deploy")).Code);
+
+        codes.Take(300).ShouldAllBe(static code => code == null);
+        codes.ShouldContain("limit-exceeded");
+        var refused = await world.OpenAsync(replica, world.Job(), "deploy");
+        (refused.Status, refused.Headers.RetryAfter?.Delta > TimeSpan.Zero).ShouldBe((429, true));
+        (await world.OpenAsync(replica, world.Job("refs/heads/release/8"), "deploy")).Status.ShouldBe(201, "another has its own");
+        world.Time.Forward(TimeSpan.FromMinutes(1));
+        (await world.OpenAsync(replica, world.Job(), "deploy")).Status.ShouldBe(201, "one more in a while");
+    }
+
+    [Fact]
     public async Task A_guessed_session_token_with_the_right_id_proves_nobody()
     {
         await using var world = new BrokerWorld();

@@ -4,6 +4,7 @@ using System.Text.Json;
 using Broker.Core.Audit;
 using Broker.Core.Identity;
 using Microsoft.AspNetCore.DataProtection;
+using Microsoft.AspNetCore.WebUtilities;
 
 namespace Broker.Api.Authentication.BrokerTokens;
 
@@ -47,7 +48,7 @@ internal sealed class AdminTokens(IDataProtectionProvider protection, ProofHashe
     {
         try
         {
-            var content = JsonSerializer.Deserialize<Content>(linkProtector.Unprotect(code))!;
+            var content = Open(linkProtector, code);
             var left = content.ExpiresAt - time.GetUtcNow();
             return left > TimeSpan.Zero ? (content.By, Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(code))), left) : null;
         }
@@ -62,7 +63,7 @@ internal sealed class AdminTokens(IDataProtectionProvider protection, ProofHashe
     {
         try
         {
-            var content = JsonSerializer.Deserialize<Content>(protector.Unprotect(token[Prefix.Length..].ToString()))!;
+            var content = Open(protector, token[Prefix.Length..].ToString());
             if (time.GetUtcNow() >= content.ExpiresAt) return new Proof(ProofFailure.AdminTokenRefused);
             var claims = Array.Empty<KeyValuePair<string, string>>().ToLookup(claim => claim.Key, claim => claim.Value, StringComparer.Ordinal);
             return new Proof(new Caller(Caller.OwnIssuer, content.By, claims, content.ExpiresAt) { ProofHash = hasher.Hash(token) });
@@ -70,6 +71,22 @@ internal sealed class AdminTokens(IDataProtectionProvider protection, ProofHashe
         catch (CryptographicException)
         {
             return new Proof(ProofFailure.AdminTokenRefused);
+        }
+    }
+
+    // Decoders take many texts for the same bytes, and a text's hash says whether it was used, and names it in the audit: only the one that was made is
+    // opened.
+    private static Content Open(IDataProtector protector, string text)
+    {
+        try
+        {
+            var made = WebEncoders.Base64UrlDecode(text);
+            if (WebEncoders.Base64UrlEncode(made) != text) throw new CryptographicException("This is another text of what was made.");
+            return JsonSerializer.Deserialize<Content>(protector.Unprotect(made))!;
+        }
+        catch (FormatException e)
+        {
+            throw new CryptographicException("This is no text of what is made.", e);
         }
     }
 

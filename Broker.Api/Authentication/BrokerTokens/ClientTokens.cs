@@ -95,8 +95,8 @@ internal sealed class ClientTokens : IDisposable
         byId.TryRemove(id);
     }
 
-    // Removing a mount, issuer or secret id from the configuration ends its tokens. A required client certificate
-    // is required with tokens too.
+    // Removing a mount, issuer or secret id from the configuration ends its tokens, and so does an issuer whose tokens now have another audience or
+    // name. A required client certificate is required with tokens too.
     private async ValueTask<(Caller Caller, ProofFailure? Failure)> JudgeAsync(HttpContext context, Remembered known, CancellationToken cancellation)
     {
         var (token, caller) = (known.Live.Token, known.Caller);
@@ -104,8 +104,9 @@ internal sealed class ClientTokens : IDisposable
         if (!current.VaultApi.AuthMounts.TryGetValue(token.Mount, out var mount)) return (caller, ProofFailure.SessionUnknown);
         if (mount.Type == AuthMountType.AppRole) return (caller, mount.Name == token.Issuer && IsListed(mount, token, context.Connection.RemoteIpAddress) ? null : ProofFailure.SessionUnknown);
         if (mount.Issuer != token.Issuer || !current.Identity.Issuers.TryGetValue(token.Issuer, out var issuer)) return (caller, ProofFailure.SessionUnknown);
+        if (!SessionDesk.Vouches(issuer, caller)) return (caller, ProofFailure.SessionUnknown);
         if (SpiffeIds.Bind(issuer, caller) is not { } bound) return (caller, ProofFailure.CertificateMissing);
-        return (bound, await LookAgainAsync(token, known.ProofHash, cancellation));
+        return (bound, await LookAgainAsync(token, caller, known.ProofHash, cancellation));
     }
 
     // Another secret id under the same name is another one, and where it may be used from is asked at each use, not at the login alone.
@@ -114,7 +115,7 @@ internal sealed class ClientTokens : IDisposable
         && known.SecretIds.TryGetValue(name, out var secret) && (token.SecretHash ?? secret.Hash) == secret.Hash && secret.IsGood(time.GetUtcNow(), from);
 
     // A proof that expired took nothing away: that is what the token is for. From then on its key must still be its issuer's.
-    private async ValueTask<ProofFailure?> LookAgainAsync(ClientToken token, TokenHash? hash, CancellationToken cancellation)
+    private async ValueTask<ProofFailure?> LookAgainAsync(ClientToken token, Caller caller, TokenHash? hash, CancellationToken cancellation)
     {
         if (token.Proof is { } proof && time.GetUtcNow() < token.ProofEndsAt)
         {
@@ -122,7 +123,7 @@ internal sealed class ClientTokens : IDisposable
             if (failure != ProofFailure.Expired) return failure;
         }
 
-        return token.SigningKey is { } key ? await prover.WhyNotByKeyAsync(token.Issuer, key, cancellation) : null;
+        return token.SigningKey is { } key ? await prover.WhyNotByKeyAsync(token.Issuer, key, caller, cancellation) : null;
     }
 
     private static ClientProof Failed(ProofFailure failure) => new(new Proof(failure), null);

@@ -91,7 +91,7 @@ internal sealed class SessionTokens : IDisposable
             || !SessionDesk.MayOpen(issuer, caller)
             || session.SigningKey is not { } key)
             return new Proof(ProofFailure.SessionUnknown);
-        if (await prover.WhyNotByKeyAsync(issuer.Name, key, cancellation) is { } why)
+        if (await prover.WhyNotByKeyAsync(issuer.Name, key, caller, cancellation) is { } why)
             return new Proof(why.MayBeGood() ? why : ProofFailure.SessionUnknown);
         return SpiffeIds.Bind(issuer, caller) is { } bound ? new Proof(bound) : new Proof(ProofFailure.CertificateMissing);
     }

@@ -5,6 +5,7 @@ using Broker.Api.Fronts.Native.Problems;
 using Broker.Core.Audit;
 using Broker.Core.Ledger;
 using Broker.Core.Model;
+using Broker.Core.Sessions;
 using Microsoft.AspNetCore.Authentication;
 
 namespace Broker.Api.Page;
@@ -28,7 +29,8 @@ internal sealed class LinkSignIn(AdminTokens tokens, SessionLedger used, Request
 
         // On record before, so that a link is not used up unrecorded.
         if (!await guard.RecordAsync(context, AuditAction.Authenticate, caller, null, "signs in to the page by a one-time link", AuditOutcome.Ordered)) return null;
-        var (opening, _) = await used.OpenAsync(link.Id, "admin-link", link.Left, link.Left, int.MaxValue, link.Id, link.Left, Requests.ToItsEnd);
+        // Remembered until no replica takes it for good any more, whatever its clock says.
+        var (opening, _) = await used.OpenAsync(link.Id, "admin-link", link.Left, link.Left, int.MaxValue, link.Id, link.Left + SessionSealer.ClocksApart, Requests.ToItsEnd);
         if (opening != SessionOpening.Open) return await RefusedAsync(context, opening == SessionOpening.Unsettled ? Unsettled : Used);
         if (!await guard.RecordAsync(context, AuditAction.Authenticate, caller, null, "signed in to the page by a one-time link")) return null;
         await PutCookieAsync(context, token);

@@ -81,7 +81,7 @@ internal sealed class HandleDesk(
 
         var ends = grant.LeaseEndsIn < duration ? grant.LeaseEndsIn : duration;
         var handle = new Handle(Handle.NewId(path), ask.Caller.OwnerHash, grant.Holder.Id, grant.Lease.Id, duration, NowOf(grant), null, ends, null);
-        await ledger.PutAsync(handle, ends, token, cancellation);
+        await ledger.PutAsync(handle, ends, token, ask.Caller, cancellation);
         return (grant, new(handle, ends));
     }
 

@@ -1,4 +1,5 @@
 using BitFaster.Caching.Lru;
+using Broker.Core.Identity;
 using Broker.Core.Ledger;
 using Broker.Core.Model;
 
@@ -15,6 +16,8 @@ internal sealed class HandleLedger : IDisposable
     // An operator of secrets may keep thousands with one token. Of more, those go that nobody renews, as far as they are found (put_records.lua).
     private const int MostOfOne = 5_000;
 
+    private const int MostOfName = 100_000;
+
     // Tolerance for a client that renews in the last second by its own clock.
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(5);
 
@@ -28,14 +31,14 @@ internal sealed class HandleLedger : IDisposable
 
     public HandleLedger(ILedgerStore store, TimeProvider time)
     {
-        (records, this.time) = (new(store, "~handles", null, "handle", MostOfOne), time);
+        (records, this.time) = (new(store, "~handles", null, "handle", MostOfOne, MostOfName), time);
         listening = records.Listen(id => remembered.TryRemove(id));
     }
 
-    public async ValueTask PutAsync(Handle handle, TimeSpan lasts, string token, CancellationToken cancellation)
+    public async ValueTask PutAsync(Handle handle, TimeSpan lasts, string token, Caller caller, CancellationToken cancellation)
     {
         var at = Moment.Now(time);
-        if (await records.PutAsync(handle.Id, [HolderGroup(handle.Holder), TokenGroup(token)], handle.Write(), lasts + Grace, cancellation) != PutRecordAnswer.Put)
+        if (await records.PutAsync(handle.Id, [HolderGroup(handle.Holder), TokenGroup(token), OwnerGroup(caller)], handle.Write(), lasts + Grace, cancellation) != PutRecordAnswer.Put)
             throw new LedgerException("The limit on the leases of Vault's clients is reached.");
         remembered.AddOrUpdate(handle.Id, new(handle, at));
     }
@@ -92,6 +95,9 @@ internal sealed class HandleLedger : IDisposable
     public void Dispose() => listening.Dispose();
 
     private static string HolderGroup(string holder) => "h:" + holder;
+
+    // However many holders it names, and tokens it has. One name without a pod may be that of thousands of clients.
+    private static string OwnerGroup(Caller caller) => (caller.PodUid is null ? RecordLedger.Wide : "") + "o:" + caller.OwnerHash;
 
     private static string TokenGroup(string token) => "t:" + token;
 

@@ -1,6 +1,7 @@
 -- Writes a batch of records, each unless its id is taken. A group at its maximum size loses the one that ends soonest of its oldest and of some others:
 -- nobody has renewed it for longest.
--- asked:   most: number, most_in_group: number, puts {…}
+-- A wide group, whose name begins with w:, has a limit of its own.
+-- asked:   most: number, most_in_group: number, most_in_wide: number, puts {…}
 --   puts: id, groups …, text, lasts: ms
 -- answers: verdicts …
 local ids, names, in_groups = {}, {}, 0
@@ -52,7 +53,8 @@ local function lose_one(g)
 end
 
 local function join(g, place, id)
-  while g.count >= asked.most_in_group do lose_one(g) end
+  local most = string.sub(g.name, 1, 2) == 'w:' and asked.most_in_wide or asked.most_in_group
+  while g.count >= most do lose_one(g) end
   g.number = g.number or int(num(call('HINCRBY', budget, 'groups', '1')))
   grow(g, 1)
   joined[#joined + 1] = g.number

@@ -24,7 +24,7 @@ internal sealed class ClientTokenDesk(ClientTokenLedger ledger, HandleDesk handl
         var live = new LiveToken(ClientTokenText.IdOf(text.Reveal()), token, token.Ttl);
         var refusal = await GuardedAsync(async () =>
         {
-            await ledger.PutAsync(live.Id, OwnersGroup.Of(caller, token.SecretId, origin), token, token.Ttl, cancellation);
+            await ledger.PutAsync(live.Id, OwnersGroup.AllOf(caller, token.SecretId, origin), token, token.Ttl, cancellation);
             return null;
         });
         refusal = await RecordAsync("made", caller, live, role, refusal, origin, cancellation);

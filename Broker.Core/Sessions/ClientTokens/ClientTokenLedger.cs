@@ -21,9 +21,9 @@ internal sealed class ClientTokenLedger(ILedgerStore store, LedgerSeal seal)
     private readonly FastConcurrentLru<string, (string Tail, ClientToken Token)> opened = new(Environment.ProcessorCount, MostOpened, StringComparer.Ordinal);
 
     /// <summary>Keeps one. Of too many in a group the oldest goes, as if it had ended: what was read by it lives on until its own end.</summary>
-    public async ValueTask PutAsync(string id, string group, ClientToken token, TimeSpan lasts, CancellationToken cancellation)
+    public async ValueTask PutAsync(string id, IReadOnlyList<string> groups, ClientToken token, TimeSpan lasts, CancellationToken cancellation)
     {
-        if (await records.PutAsync(id, [group], token.Write(), lasts, cancellation) != PutRecordAnswer.Put) throw new LedgerException("The limit on tokens is reached.");
+        if (await records.PutAsync(id, groups, token.Write(), lasts, cancellation) != PutRecordAnswer.Put) throw new LedgerException("The limit on tokens is reached.");
     }
 
     public async ValueTask<LiveToken?> FindAsync(string id, CancellationToken cancellation)

@@ -1,6 +1,7 @@
 using System.Net;
 using Broker.Core.Identity;
 using Broker.Core.Leases;
+using Broker.Core.Ledger;
 using Broker.Core.Limits;
 
 namespace Broker.Core.Sessions.ClientTokens;
@@ -14,6 +15,16 @@ internal static class OwnersGroup
 {
     // No bar and no comma, which separate fields in the ledger.
     private const int Length = 22;
+
+    /// <summary>
+    /// The groups of a client's token: where one name may belong to many clients, all of them have a group together besides, so that nobody fills the ledger from
+    /// ever new addresses.
+    /// </summary>
+    public static IReadOnlyList<string> AllOf(Caller caller, string? secretId, Origin origin) =>
+        caller.PodUid is null ? [Of(caller, secretId, origin), WorkloadOf(caller)] : [Of(caller, secretId, origin)];
+
+    /// <summary>The group of all clients of one name, pods of one service account among them.</summary>
+    public static string WorkloadOf(Caller caller) => RecordLedger.Wide + caller.WorkloadHash;
 
     public static string Of(Caller caller, string? secretId, Origin origin) => Fingerprint.Of("client", Length, caller.OwnerHash, secretId, caller.PodUid is null ? AddressOf(origin) : null);
 

@@ -26,12 +26,12 @@ internal sealed class UpstreamTokens(ILedgerStore store, LedgerSeal seal)
 
     /// <summary>Keeps one.</summary>
     /// <param name="clientToken">The client token's id.</param>
-    /// <param name="group">The client token's group: of too many both go.</param>
+    /// <param name="groups">The client token's groups: of too many both go.</param>
     /// <param name="token">The token of the Vault behind.</param>
     /// <param name="lasts">As long as the client token lives.</param>
     /// <param name="cancellation">Ends the wait.</param>
-    public async ValueTask<bool> KeepAsync(string clientToken, string group, UpstreamToken token, TimeSpan lasts, CancellationToken cancellation) =>
-        await records.PutAsync(clientToken, [group], token.Write(), lasts, cancellation) == PutRecordAnswer.Put;
+    public async ValueTask<bool> KeepAsync(string clientToken, IReadOnlyList<string> groups, UpstreamToken token, TimeSpan lasts, CancellationToken cancellation) =>
+        await records.PutAsync(clientToken, groups, token.Write(), lasts, cancellation) == PutRecordAnswer.Put;
 
     /// <summary>A client token's; null: it has none.</summary>
     public async ValueTask<UpstreamToken?> FindAsync(string clientToken, CancellationToken cancellation) =>

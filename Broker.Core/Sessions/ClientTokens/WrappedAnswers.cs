@@ -1,3 +1,4 @@
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Broker.Core.Ledger;
@@ -15,11 +16,19 @@ internal sealed record WrappedAnswer(string Body, string Path, DateTimeOffset Wr
     /// <summary>Its owner: one client's <see cref="OwnersGroup"/>. Null: a version that did not count owners wrapped it.</summary>
     public string? Group { get; init; }
 
+    /// <summary>All clients of its owner's name: <see cref="OwnersGroup.WorkloadOf"/>. Null: a version that did not count them wrapped it.</summary>
+    public string? Workload { get; init; }
+
     /// <summary>How often it was put under another token.</summary>
     public int Rewraps { get; init; }
 
     [JsonIgnore]
-    public IReadOnlyList<string> Groups => Group is null ? [] : [Group];
+    public IReadOnlyList<string> Groups => (Group, Workload) switch
+    {
+        (null, _) => [],
+        ({ } group, null) => [group],
+        ({ } group, { } workload) => [group, workload],
+    };
 }
 
 /// <summary>
@@ -31,13 +40,20 @@ internal sealed class WrappedAnswers(ILedgerStore store, LedgerSeal seal)
     /// <summary>How often an answer may be put under another token. Anybody with its token may do that unproven, and each time is recorded.</summary>
     public const int MostRewraps = 30;
 
-    private readonly RecordLedger records = new(store, "~wrapped", seal, "Broker.WrappedAnswer.v1");
+    // Clients choose what an answer contains, up to a few kB, and how long it waits: what all of them keep has to have room in the ledger.
+    private const int MostOfWorkload = 5_000;
+    private const int Most = 20_000;
+
+    // A letter takes no more room than it has.
+    private static readonly JsonSerializerOptions Form = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    private readonly RecordLedger records = new(store, "~wrapped", seal, "Broker.WrappedAnswer.v1", mostInWide: MostOfWorkload, most: Most);
 
     /// <summary>Keeps an answer; returns the token for it.</summary>
     public async ValueTask<Secret> WrapAsync(WrappedAnswer answer, CancellationToken cancellation)
     {
         var token = ClientTokenText.New();
-        if (await records.PutAsync(ClientTokenText.IdOf(token.Reveal()), answer.Groups, JsonSerializer.Serialize(answer), answer.Ttl, cancellation) != PutRecordAnswer.Put)
+        if (await records.PutAsync(ClientTokenText.IdOf(token.Reveal()), answer.Groups, JsonSerializer.Serialize(answer, Form), answer.Ttl, cancellation) != PutRecordAnswer.Put)
             throw new LedgerException("The limit on wrapped answers is reached.");
         return token;
     }
@@ -49,7 +65,7 @@ internal sealed class WrappedAnswers(ILedgerStore store, LedgerSeal seal)
     /// <summary>Puts back an answer that was taken and could not be given.</summary>
     public async ValueTask PutBackAsync(string token, WrappedAnswer answer, DateTimeOffset now, CancellationToken cancellation)
     {
-        if (answer.WrappedAt + answer.Ttl - now is var left && left > TimeSpan.Zero) await records.PutAsync(ClientTokenText.IdOf(token), answer.Groups, JsonSerializer.Serialize(answer), left, cancellation);
+        if (answer.WrappedAt + answer.Ttl - now is var left && left > TimeSpan.Zero) await records.PutAsync(ClientTokenText.IdOf(token), answer.Groups, JsonSerializer.Serialize(answer, Form), left, cancellation);
     }
 
     /// <summary>

@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using System.Net;
+using System.Net.Http.Json;
 using System.Text.Json.Nodes;
 using Broker.Api.Fronts;
 using Broker.Tests.Security;
@@ -133,6 +135,46 @@ public sealed class NamedTokenTests
         world.AuditLines().ShouldNotContain(line => line.Contains(written, StringComparison.Ordinal));
         // At its finest, the web server itself logs every address.
         world.Heard.All.ShouldNotContain(heard => heard.Where == "log" && heard.Text.StartsWith("Broker.", StringComparison.Ordinal) && heard.Text.Contains(written, StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("GET", "/v1/secret/TOKEN")]
+    [InlineData("GET", "/v1/database/creds/TOKEN")]
+    [InlineData("GET", "/v1/database/static-creds/TOKEN")]
+    [InlineData("GET", "/v1/secret/x?help=1&y=TOKEN")]
+    [InlineData("GET", "/v1/TOKEN?help=1")]
+    [InlineData("GET", "/v1/sys/internal/ui/mounts/TOKEN")]
+    [InlineData("PUT", "/v1/sys/leases/revoke")]
+    [InlineData("PUT", "/v1/sys/leases/renew")]
+    [InlineData("PUT", "/v1/sys/leases/lookup")]
+    [InlineData("POST", "/api/v1/roles/TOKEN/credentials")]
+    [InlineData("GET", "/api/v1/leases/TOKEN")]
+    [InlineData("DELETE", "/api/v1/holders/TOKEN")]
+    public async Task L6_A_token_in_the_place_of_something_else_is_not_recorded_or_logged(string method, string path)
+    {
+        await using var world = new BrokerWorld();
+        var replica = await world.ReplicaAsync();
+        var caller = await VaultCaller.OfPodAsync(world, replica, "uid-1");
+        var session = (string)(await world.OpenAsync(replica, world.Job(), "deploy")).Body["token"]!;
+        var proof = world.Pod("uid-2");
+
+        foreach (var token in new[] { caller.Token!, session, proof })
+        {
+            foreach (var sender in new[] { caller.Token!, proof, "nobody's" })
+            {
+                using var request = new HttpRequestMessage(new(method), path.Replace("TOKEN", token, StringComparison.Ordinal));
+                request.Headers.Add("X-Vault-Token", sender);
+                request.Headers.Add("Authorization", "Bearer " + sender);
+                if (method != "GET") request.Content = JsonContent.Create(new { lease_id = token });
+                using var answer = await replica.SendAsync(request, TestContext.Current.CancellationToken);
+                answer.StatusCode.ShouldNotBe(HttpStatusCode.InternalServerError);
+            }
+
+            var (secret, known) = (token[(token.Length / 2)..], token);
+            world.AuditLines().ShouldNotContain(line => line.Contains(secret, StringComparison.Ordinal), known);
+            // At its finest, the web server itself logs every address.
+            world.Heard.All.ShouldNotContain(heard => heard.Where == "log" && heard.Text.StartsWith("Broker.", StringComparison.Ordinal) && heard.Text.Contains(secret, StringComparison.Ordinal));
+        }
     }
 
     private static async Task<string> AccessorOfAsync(VaultCaller caller) => (string)(await caller.SendAsync("GET", "auth/token/lookup-self")).Body["data"]!["accessor"]!;

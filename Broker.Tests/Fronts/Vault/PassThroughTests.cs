@@ -250,6 +250,7 @@ public sealed class PassThroughTests
 
         var read = await caller.SendAsync("GET", prefix + "secret/data/app", null, headers);
         read.Status.ShouldBe(200, read.Text);
+        world.Audited("pass").Select(static line => (string?)line["detail"]).ShouldBe([$"GET {(prefix == "shop/" ? "team-a/shop" : "team-a")}/secret/data/app: 200"]);
         (await caller.SendAsync("GET", prefix + "sys/internal/ui/mounts/secret/data/app", null, headers)).Status.ShouldBe(200);
         (await caller.SendAsync("GET", prefix + "transit/keys/x", null, headers)).Status.ShouldBe(404, "it is not listed in any namespace");
         (await caller.SendAsync("PUT", "auth/token/renew-self")).Status.ShouldBe(200, "asked without the namespace");
@@ -258,6 +259,24 @@ public sealed class PassThroughTests
 
         vault.Seen.Select(request => request.Path).ShouldBe(["auth/kubernetes/login", "secret/data/app", "sys/internal/ui/mounts/secret/data/app", "auth/token/renew-self", "auth/token/revoke-self"]);
         vault.Seen.ShouldAllBe(request => request.Headers.GetValueOrDefault("X-Vault-Namespace") == (prefix == "shop/" ? "team-a/shop" : "team-a"));
+    }
+
+    [Fact]
+    public async Task The_token_there_is_revoked_with_the_brokers_though_that_cannot_be_recorded()
+    {
+        var audit = new SwitchedAudit();
+        await using var vault = await VaultAsync();
+        await using var world = new BrokerWorld(("VaultApi:Upstream:Address", vault.Address.AbsoluteUri), ("VaultApi:Upstream:Pass:0", "secret"))
+        {
+            Services = services => services.Replace(ServiceDescriptor.Singleton<IAudit>(audit)),
+        };
+        var caller = await VaultCaller.OfPodAsync(world, await world.ReplicaAsync(), "uid-1");
+        vault.LiveTokens.Count.ShouldBe(1);
+        audit.IsFull = true;
+
+        (await caller.SendAsync("PUT", "auth/token/revoke-self")).Status.ShouldBe(503);
+
+        await Eventually.HoldsAsync(() => Task.FromResult(vault.LiveTokens.Count == 0), "it is revoked there", Cancellation);
     }
 
     [Fact]

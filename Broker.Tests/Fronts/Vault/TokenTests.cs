@@ -31,6 +31,31 @@ public sealed class TokenTests
         await Eventually.HoldsAsync(async () => (await elsewhere.ReadAsync()).Status == 403, "the other replica refuses it too", TestContext.Current.CancellationToken);
     }
 
+    [Theory]
+    [InlineData("aud", "others")]
+    [InlineData("iss", "https://former.example")]
+    public async Task A_token_is_over_when_its_issuer_takes_no_more_tokens_of_that_audience_or_name(string claim, string value)
+    {
+        await using var world = new BrokerWorld();
+        var caller = await VaultCaller.OfPodAsync(world, await world.ReplicaAsync(), "uid-1");
+        var ledger = world.Service<ClientTokenLedger>();
+        var live = (await ledger.FindAsync(ClientTokenText.IdOf(caller.Token!), TestContext.Current.CancellationToken))!;
+        await MadeWithAsync(live.Token.Claims);
+        (await caller.SendAsync("PUT", "auth/token/renew-self")).Status.ShouldBe(200, "its key is there");
+
+        await MadeWithAsync([.. live.Token.Claims.Select(one => one.Key == claim ? KeyValuePair.Create(claim, value) : one)]);
+
+        (await caller.SendAsync("PUT", "auth/token/renew-self")).Status.ShouldBe(403);
+        (await caller.ReadAsync()).Status.ShouldBe(403);
+
+        // Its login's own proof has ended.
+        async Task MadeWithAsync(IReadOnlyList<KeyValuePair<string, string>> claims)
+        {
+            (await ledger.RenewAsync(live.Id, live.Token with { Proof = null, Claims = claims }, TimeSpan.FromHours(1), TestContext.Current.CancellationToken)).ShouldBeTrue();
+            world.Time.Forward(TimeSpan.FromSeconds(1)); // no replica remembers it as it was
+        }
+    }
+
     [Fact]
     public async Task A_token_is_revoked_though_what_it_read_cannot_be_given_up()
     {
@@ -259,7 +284,7 @@ public sealed class TokenTests
         var ledger = world.Service<ClientTokenLedger>();
         var live = (await ledger.FindAsync(ClientTokenText.IdOf(caller.Token!), TestContext.Current.CancellationToken)).ShouldNotBeNull();
         (await caller.SendAsync("POST", "auth/token/revoke-self")).Status.ShouldBe(204);
-        await ledger.PutAsync(live.Id, "g", live.Token, TimeSpan.FromHours(1), TestContext.Current.CancellationToken);
+        await ledger.PutAsync(live.Id, ["g"], live.Token, TimeSpan.FromHours(1), TestContext.Current.CancellationToken);
 
         foreach (var replica in replicas) (await new VaultCaller(replica) { Token = caller.Token }.SendAsync("GET", "auth/token/lookup-self")).Status.ShouldBe(403);
     }
@@ -326,7 +351,7 @@ public sealed class TokenTests
         await Eventually.HoldsAsync(
             async () =>
             {
-                if (!await ledger.RenewAsync(live.Id, live.Token, lasts, TestContext.Current.CancellationToken)) await ledger.PutAsync(live.Id, "g", live.Token, lasts, TestContext.Current.CancellationToken);
+                if (!await ledger.RenewAsync(live.Id, live.Token, lasts, TestContext.Current.CancellationToken)) await ledger.PutAsync(live.Id, ["g"], live.Token, lasts, TestContext.Current.CancellationToken);
                 return (await caller.SendAsync("GET", "auth/token/lookup-self")).Status == 200;
             },
             "it is proven before its end", TestContext.Current.CancellationToken);

@@ -53,6 +53,27 @@ public sealed class WrappingTests
         answer.Text.ShouldContain($"\"data\":{sent},");
     }
 
+    [Theory]
+    [InlineData(4000, 200)]
+    [InlineData(4200, 413)]
+    public async Task L10_What_a_client_wraps_itself_is_short_and_takes_as_much_room_as_it_is_long(int length, int status)
+    {
+        await using var world = new BrokerWorld();
+        var replica = await world.ReplicaAsync();
+        var caller = await VaultCaller.OfPodAsync(world, replica, "uid-1");
+        using var request = new HttpRequestMessage(HttpMethod.Put, "/v1/sys/wrapping/wrap") { Content = new StringContent($"{{\"text\":\"{new string('<', length)}\"}}") };
+        request.Headers.Add("X-Vault-Token", caller.Token);
+        request.Headers.Add("X-Vault-Wrap-TTL", "768h");
+
+        using var response = await replica.SendAsync(request, TestContext.Current.CancellationToken);
+
+        ((int)response.StatusCode).ShouldBe(status);
+        if (status != 200) return;
+        var wrapped = JsonNode.Parse(await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken))!;
+        world.Heard.All.Where(static heard => heard.Where.StartsWith("ledger", StringComparison.Ordinal)).Max(static heard => heard.Text.Length).ShouldBeLessThan(2 * length);
+        ((string)(await UnwrapAsync(caller, (string)wrapped["wrap_info"]!["token"]!)).Body["data"]!["text"]!).ShouldBe(new string('<', length));
+    }
+
     [Fact]
     public async Task Nothing_is_wrapped_without_a_time_or_a_token()
     {

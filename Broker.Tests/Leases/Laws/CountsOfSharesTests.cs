@@ -48,6 +48,24 @@ public sealed class CountsOfSharesTests : LedgerSequence
     }
 
     [Fact]
+    public async Task L2_A_part_that_stayed_when_a_release_came_late_is_told_to_a_ledger_that_lost_it()
+    {
+        await SettledAsync();
+        await TakeAsync(1, 20, 20);
+        await SettleAsync(1, 20);
+        var seen = await shares.VersionAsync(Id(1), Twenty[0].Name, Cancellation);
+        await TakeAsync(1, 20, 20);
+        await SettleAsync(1, 20);
+        await shares.LeaveAsync(Id(1), seen, Twenty, Cancellation);
+
+        Store.PutBack(InProcessLedgerStore.Empty());
+        await shares.KeepAsync(Cancellation);
+        Clock.Now += 10 * Second;
+
+        (await TakeAsync(2, 1, 1)).Full.ShouldNotBeNull("the first has 20 of 20").Connections.ShouldBe(20);
+    }
+
+    [Fact]
     public async Task A_renewal_that_asks_for_less_does_not_let_others_into_what_its_holder_has()
     {
         await SettledAsync();

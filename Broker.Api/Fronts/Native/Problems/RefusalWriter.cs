@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using Broker.Api.Authentication;
+using Broker.Core.Audit;
 using Broker.Core.Limits;
 using Broker.Core.Model;
 using Broker.Core.Operators;
@@ -64,11 +65,15 @@ public static class RefusalWriter
         else log.Refused(code, Short(who), Short(role ?? "-"), context.Request.Method, Short(path), context.TraceId(), Short(refusal.Detail, LongestDetail));
     }
 
-    /// <summary>A text as a line of the log has it.</summary>
-    internal static string Short(string text, int most = LongestText) => OneLine(text.Length > most ? string.Concat(text.AsSpan(0, most), "…") : text);
+    /// <summary>A text as a line of the log has it, without the tokens that a caller put into it.</summary>
+    internal static string Short(string text, int most = LongestText)
+    {
+        var shown = HiddenTokens.In(text);
+        return OneLine(shown.Length > most ? string.Concat(shown.AsSpan(0, most), "…") : shown);
+    }
 
-    // Texts from callers, databases and issuers stay on one line.
-    private static string OneLine(string text) => string.Concat(text.Select(static letter => char.IsControl(letter) || letter is '\u2028' or '\u2029' ? ' ' : letter));
+    /// <summary>A text on one line, without anything that steers a terminal: callers, databases and issuers write such texts.</summary>
+    internal static string OneLine(string text) => string.Concat(text.Select(static letter => char.IsControl(letter) || letter is '\u2028' or '\u2029' ? ' ' : letter));
 
     /// <summary>Writes the problem itself.</summary>
     internal static void Write(Utf8JsonWriter json, Refusal refusal, int status, string traceId)

@@ -116,8 +116,10 @@ internal sealed class TokenEndpoints(VaultRequests requests, ClientTokens tokens
     {
         var refusal = await desk.RevokeAsync(client.Caller, client.Live, call.Origin, Requests.ToItsEnd);
         tokens.Forget(client.Live.Id);
+
+        // It is gone also where that could not be recorded, and nobody asks a second time with it.
+        if (refusal is not { Code: RefusalCode.LedgerUnavailable }) upstream.Revoked(client.Live);
         if (refusal is not null) throw VaultRefusals.Of(refusal);
-        upstream.Revoked(client.Live);
         return VaultReply.NoContent;
     }
 

@@ -17,13 +17,19 @@ namespace Broker.Api.Fronts.Vault.Endpoints;
 internal sealed class Wrapping(WrappedAnswers answers, VaultRequests requests, HandleDesk handles, DeskAudit audit, TimeProvider time) : IVaultEndpoints
 {
     private const string Gone = "wrapping token is not valid or does not exist";
+    private const int LongestSent = 4096;
     private static readonly TimeSpan Longest = TimeSpan.FromDays(32);
 
     /// <summary>Keeps an answer, and answers with the token for it. Kept answers are counted by owner: an unproven client keeps nothing here.</summary>
     /// <exception cref="VaultError">Nobody was proven.</exception>
     public async ValueTask<VaultReply> WrapAsync(VaultCall call, VaultReply reply, TimeSpan ttl)
     {
-        var answer = new WrappedAnswer(Encoding.UTF8.GetString(reply.Body().Span), call.Path, time.GetUtcNow(), ttl < Longest ? ttl : Longest) { Group = await GroupAsync(call) };
+        var owner = await OwnerAsync(call);
+        var answer = new WrappedAnswer(Encoding.UTF8.GetString(reply.Body().Span), call.Path, time.GetUtcNow(), ttl < Longest ? ttl : Longest) 
+        {
+            Group = OwnersGroup.Of(owner.Caller, owner.Live.Token.SecretId, call.Origin),
+            Workload = OwnersGroup.WorkloadOf(owner.Caller),
+        };
         try
         {
             return Wrapped(answer, await answers.WrapAsync(answer, call.Cancellation), reply.Accessor, reply.Warnings);
@@ -58,6 +64,8 @@ internal sealed class Wrapping(WrappedAnswers answers, VaultRequests requests, H
         call.Must(VaultOperation.Update);
         if (call.WrapTtl is null) throw VaultError.Bad("endpoint requires response wrapping to be used");
         var sent = call.Body.All();
+        if (sent.Sum(static field => field.Key.Length + field.Value.GetRawText().Length) > LongestSent)
+            throw new VaultError(413, $"what a client wraps itself is at most {LongestSent} letters long");
         if (await RecordAsync(call, "wrapped what it sent", client) is { } refusal) throw VaultRefusals.Of(refusal);
         return new VaultReply
         {
@@ -115,11 +123,10 @@ internal sealed class Wrapping(WrappedAnswers answers, VaultRequests requests, H
     }
 
     // Some answers need no token: a client that sends one anyway has them wrapped.
-    private async ValueTask<string> GroupAsync(VaultCall call)
+    private async ValueTask<VaultClient> OwnerAsync(VaultCall call)
     {
         if (call.Client is null && call.TokenText is { } text) call.Client = await requests.ClientByAsync(call, text);
-        return call.Client is { } client ? OwnersGroup.Of(client.Caller, client.Live.Token.SecretId, call.Origin)
-            : throw VaultError.Bad("this answer is wrapped for a client with a token alone: log in, or ask without X-Vault-Wrap-TTL");
+        return call.Client ?? throw VaultError.Bad("this answer is wrapped for a client with a token alone: log in, or ask without X-Vault-Wrap-TTL");
     }
 
     private static string? TokenOf(VaultCall call) => call.Body.Text("token") is { Length: > 0 } given ? given : call.TokenText;

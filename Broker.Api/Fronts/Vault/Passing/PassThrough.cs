@@ -101,8 +101,10 @@ internal sealed class PassThrough(ICatalog catalog, UpstreamLogins logins, Vault
         var upstream = logins.Channel ?? throw VaultError.NoHandler(path);
         if (await logins.TokenOfAsync(client, call.Cancellation) is not { } token)
             throw new VaultError(403, "permission denied", "this login has no token of the Vault behind the broker, which refused it or did not answer then: log in again");
+        // In another namespace it would be another thing.
+        var what = $"{method} {((upstream.Settings.Namespace ?? call.Namespace) is { Length: > 0 } space ? space + "/" : "")}{path}";
         var changes = method.Method is not ("GET" or "HEAD" or "LIST");
-        if (changes) await RecordAsync(call, client, AuditOutcome.Ordered, $"{method} {path}: to be sent", null);
+        if (changes) await RecordAsync(call, client, AuditOutcome.Ordered, $"{what}: to be sent", null);
         HttpResponseMessage response;
         try
         {
@@ -112,7 +114,7 @@ internal sealed class PassThrough(ICatalog catalog, UpstreamLogins logins, Vault
         catch (Exception e) when (e is VaultError or BadHttpRequestException or OperationCanceledException)
         {
             var why = changes ? "sent, and what became of it is not known" : "asked, and nothing was answered in time";
-            var refusal = await RecordAsync(call, client, AuditOutcome.Failed, $"{method} {path}: {why}", (e as VaultError)?.Status, new(RefusalCode.IssuerUnavailable, $"The Vault behind the broker: {why}"));
+            var refusal = await RecordAsync(call, client, AuditOutcome.Failed, $"{what}: {why}", (e as VaultError)?.Status, new(RefusalCode.IssuerUnavailable, $"The Vault behind the broker: {why}"));
             if (e is VaultError away) throw new VaultError(away.Status, [.. away.Errors]) { RetryAfter = away.RetryAfter, IsAudited = true, Refusal = refusal };
             throw;
         }
@@ -121,7 +123,7 @@ internal sealed class PassThrough(ICatalog catalog, UpstreamLogins logins, Vault
         try
         {
             // A standby also redirects what it passed on and got no answer to (OpenBao http/handler.go forwardRequest).
-            await RecordAsync(call, client, status is >= 300 and < 400 or >= 500 ? AuditOutcome.Failed : status >= 400 ? AuditOutcome.Refused : AuditOutcome.Granted, string.Create(CultureInfo.InvariantCulture, $"{method} {path}: {status}"), status);
+            await RecordAsync(call, client, status is >= 300 and < 400 or >= 500 ? AuditOutcome.Failed : status >= 400 ? AuditOutcome.Refused : AuditOutcome.Granted, string.Create(CultureInfo.InvariantCulture, $"{what}: {status}"), status);
         }
         catch (VaultError)
         {

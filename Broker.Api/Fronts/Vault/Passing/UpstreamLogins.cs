@@ -62,7 +62,7 @@ internal sealed class UpstreamLogins(ICatalog catalog, UpstreamTokens tokens, Ti
             if (status == 200 && AuthIn(body) is var (text, lasts))
             {
                 var token = new UpstreamToken(text, call.Namespace);
-                if (await tokens.KeepAsync(client.Live.Id, OwnersGroup.Of(client.Caller, client.Live.Token.SecretId, call.Origin), token, client.Live.EndsIn, call.Cancellation)) return new(null, lasts);
+                if (await tokens.KeepAsync(client.Live.Id, OwnersGroup.AllOf(client.Caller, client.Live.Token.SecretId, call.Origin), token, client.Live.EndsIn, call.Cancellation)) return new(null, lasts);
                 await RevokeAsync(upstream, token);
                 return new("the ledger keeps no more tokens of the Vault behind");
             }
