@@ -60,6 +60,20 @@ public sealed partial class FailureClassesTests
         if (code != 0) login.Message.ShouldContain("not with me");
     }
 
+    [Theory]
+    [InlineData(59, true)]
+    [InlineData(115, true)]
+    [InlineData(13, false)]
+    public async Task A_server_without_serverStatus_is_counted_by_the_configured_limit(int code, bool isCounted)
+    {
+        await using var server = new OddMongoServer(command => command.GetElement(0).Name == "serverStatus" ? new() { { "ok", 0.0 }, { "errmsg", "not here" }, { "code", code } } : null);
+        using var engine = new MongoDbEngine(NullLogger<MongoDbEngine>.Instance, TimeProvider.System);
+        var database = Database($"mongodb://127.0.0.1:{server.Port}/?directConnection=true") with { Budget = new() { Limit = 60 } };
+
+        if (isCounted) (await engine.SampleAsync(database, Cancellation)).Limit.ShouldBe(60);
+        else (await Should.ThrowAsync<DatabaseException>(() => engine.SampleAsync(database, Cancellation))).Message.ShouldContain("not here");
+    }
+
     private static MongoCommandException Answered(int code) => new(
         new ConnectionId(new ServerId(new ClusterId(), new DnsEndPoint("mongo", 27017))), "not now", new("ping", 1), new() { { "ok", 0 }, { "code", code }, { "errmsg", "not now" } });
 }

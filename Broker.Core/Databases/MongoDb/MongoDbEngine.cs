@@ -234,8 +234,21 @@ public sealed class MongoDbEngine(ILogger<MongoDbEngine> log, TimeProvider clock
 
     private async Task<((int Current, int Limit)? Status, IReadOnlyList<UserConnections>? Users)> ConnectionsAsync(Database database, CancellationToken cancellation)
     {
-        var status = await admin.RunAsync(database, "admin", ConnectionCount.StatusCommand, ConnectionCount.ReadStatus, cancellation);
+        var status = await StatusAsync(database, cancellation);
         return (status, await UsersAsync(database, cancellation, isCounted: status is not null));
+    }
+
+    // Null: the server does not say. That the administrator may not ask has to be mended, and is not passed over.
+    private async Task<(int Current, int Limit)?> StatusAsync(Database database, CancellationToken cancellation)
+    {
+        try
+        {
+            return await admin.RunAsync(database, "admin", ConnectionCount.StatusCommand, ConnectionCount.ReadStatus, cancellation);
+        }
+        catch (DatabaseException exception) when (MongoFailure.IsUnknownCommand(exception))
+        {
+            return null;
+        }
     }
 
     // Null: the server does not say.

@@ -35,6 +35,9 @@ internal static class MongoFailure
     /// <summary>Whether the administrator lacks the right for a command (Unauthorized).</summary>
     public static bool IsNotAllowed(DatabaseException exception) => CodeOf(exception) == 13;
 
+    /// <summary>Whether the server has no such command (CommandNotFound, CommandNotSupported).</summary>
+    public static bool IsUnknownCommand(DatabaseException exception) => CodeOf(exception) is 59 or 115;
+
     /// <summary>A command was refused, or the server is not there; none of its effects remain.</summary>
     public static DatabaseException OfCommand(Database database, Exception exception) =>
         Of(exception, $"Database '{database.Name}'", "check AdminConnectionString");
