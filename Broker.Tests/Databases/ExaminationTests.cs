@@ -1,6 +1,8 @@
 using Broker.Core.Databases;
 using Broker.Core.Databases.MySql;
 using Broker.Core.Databases.PostgreSql;
+using Broker.Core.Model;
+using Broker.Core.Operators;
 using LoadTests.Servers.LocalServers;
 using Npgsql;
 using Shouldly;
@@ -34,6 +36,31 @@ public sealed class ExaminationTests(SharedServers servers)
         await bench.DoInAsync(bench.Name, owner.Sql.Replace("app_owner", "CURRENT_USER", StringComparison.Ordinal), Cancellation);
         (await engine.ExamineAsync(bench.Database, [login.Username], Cancellation)).ShouldNotContain(finding => finding.Title.Contains("owns", StringComparison.Ordinal), "its SQL mended it");
     }
+
+    [Fact]
+    public async Task On_PostgreSQL_the_group_that_is_advised_is_one_that_the_administrator_may_put_its_users_into()
+    {
+        await using var bench = await PostgresFixture.StartAsync(await servers.PostgresAsync(), Cancellation);
+        await using var engine = new PostgreSqlEngine(TimeProvider.System);
+        var admin = await bench.CreateLoginAsync("admin", "CREATEROLE", Cancellation);
+        var pod = await bench.CreateLoginAsync("pod", "", Cancellation);
+        await bench.DoAsync($"CREATE TABLE invoices (id int); GRANT SELECT ON invoices TO \"{pod.Username}\"", Cancellation);
+
+        var found = await engine.ExamineAsync(bench.AdministeredBy(admin), [pod.Username], Cancellation);
+
+        var sql = found.Single(finding => finding.Title == "Each user is granted its rights individually").Sql.ShouldNotBeNull();
+        sql.ShouldContain($"GRANT app_rw TO \"{admin.Username}\" WITH ADMIN OPTION;", customMessage: "without it a server from version 16 on lets it put nobody into the group");
+        await bench.DoAsync(sql.Replace("app_rw", bench.Name + "_rw", StringComparison.Ordinal), Cancellation);
+        var another = new Login(bench.Name + "-another", new("secret"));
+        await engine.CreateUserAsync(bench.AdministeredBy(admin), another, [$"CREATE ROLE \"{another.Username}\" LOGIN PASSWORD 'secret' IN ROLE {bench.Name}_rw"], null, Cancellation);
+        (await bench.AskAsync<bool>($"SELECT has_table_privilege('{another.Username}', 'invoices', 'INSERT')", Cancellation)).ShouldBeTrue();
+    }
+
+    [Theory]
+    [InlineData(DatabaseEngineKind.PostgreSql, "GRANT app_rw TO broker WITH ADMIN OPTION;")]
+    [InlineData(DatabaseEngineKind.MySql, "GRANT app_rw TO 'broker'@'%' WITH ADMIN OPTION;")]
+    public void What_is_advised_of_a_roles_own_statements_lets_the_administrator_grant_the_group(DatabaseEngineKind engine, string grant) =>
+        ExaminationDesk.InPlaceOfGrants(engine).ShouldContain(grant);
 
     [Fact]
     public async Task On_PostgreSQL_an_access_list_near_the_limit_of_its_row_is_found_before_it_stops_all_issuing()
