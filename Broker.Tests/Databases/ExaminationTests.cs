@@ -139,6 +139,36 @@ public sealed class ExaminationTests(SharedServers servers)
     }
 
     [Fact]
+    public async Task On_MariaDB_the_role_that_is_advised_is_one_that_the_administrator_may_grant()
+    {
+        await using var bench = await MySqlFixture.StartAsync(MySqlServer.Of(await servers.MariaDbAsync()), Cancellation);
+        await using var engine = new MySqlEngine(TimeProvider.System);
+        var admin = await bench.CreateLoginAsync("admin", "", Cancellation);
+        await bench.DoAsync($"GRANT CREATE USER, PROCESS ON *.* TO '{admin.Username}'@'%'; GRANT SELECT ON mysql.user TO '{admin.Username}'@'%'", Cancellation);
+        var pod = await bench.CreateLoginAsync("pod", "", Cancellation);
+        for (var table = 0; table < 6; table++)
+            await bench.DoAsync($"CREATE TABLE {bench.Name}.t{table} (id int); GRANT SELECT ON {bench.Name}.t{table} TO '{pod.Username}'@'%'", Cancellation);
+
+        // A DBA looks, and runs what it is told, with the broker's administrator in it.
+        var found = await engine.ExamineAsync(bench.Database, [pod.Username], Cancellation);
+        var sql = found.Single(finding => finding.Title == "Each user is granted its rights individually").Sql.ShouldNotBeNull();
+        sql.ShouldContain("WITH ADMIN OPTION;");
+        sql.ShouldContain("UPDATE ON mysql.*", customMessage: "SET DEFAULT ROLE for another account needs it");
+        sql.ShouldNotContain("SET DEFAULT ROLE app_rw TO", customMessage: "that is MySQL's");
+        var (root, role) = (await bench.AskAsync<string>("SELECT CONCAT('`', REPLACE(CURRENT_USER(), '@', '`@`'), '`')", Cancellation), bench.Name + "_rw");
+        foreach (var line in sql.Replace("app_rw", role, StringComparison.Ordinal).Replace("app.*", $"{bench.Name}.*", StringComparison.Ordinal).Replace(root!, $"'{admin.Username}'@'%'", StringComparison.Ordinal).Split('\n').Where(line => !line.StartsWith("--", StringComparison.Ordinal)))
+            await bench.DoAsync(line, Cancellation);
+        await bench.DoAsync($"GRANT UPDATE ON mysql.* TO '{admin.Username}'@'%'", Cancellation);
+
+        var another = new Login(bench.Name + "-another", new("secret"));
+        await engine.CreateUserAsync(
+            bench.AdministeredBy(admin), another,
+            [$"CREATE USER '{another.Username}'@'%' IDENTIFIED BY 'secret'", $"GRANT {role} TO '{another.Username}'@'%'", $"SET DEFAULT ROLE {role} FOR '{another.Username}'@'%'"], null, Cancellation);
+        await engine.TryLoginAsync(bench.Database, another, Cancellation);
+        await bench.DoAsync($"DROP ROLE {role}; DROP USER '{another.Username}'@'%', '{admin.Username}'@'%', '{pod.Username}'@'%'", Cancellation);
+    }
+
+    [Fact]
     public async Task On_MariaDB_rights_on_many_tables_and_definers_are_found()
     {
         await using var bench = await MySqlFixture.StartAsync(MySqlServer.Of(await servers.MariaDbAsync()), Cancellation);
