@@ -91,6 +91,24 @@ public sealed class MySqlAccountsTests(SharedServers servers) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task On_Amazon_RDS_a_session_that_ends_before_it_is_ended_fails_nothing()
+    {
+        await using var server = await LocalMariaDb.StartAsync(new() { MaxConnections = 30 }, Cancellation);
+        await using var own = await MySqlFixture.StartAsync(MySqlServer.Of(server), Cancellation);
+        var (admin, user) = (await own.CreateLoginAsync("admin", "", Cancellation), await own.CreateLoginAsync("user", "", Cancellation));
+        // Amazon's procedure passes on what KILL says of a session that has gone meanwhile.
+        await own.DoAsync(
+            "CREATE PROCEDURE mysql.rds_kill(IN thread BIGINT) BEGIN KILL CONNECTION thread; SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1094, MESSAGE_TEXT = 'Unknown thread id'; END; "
+            + $"GRANT CREATE USER, PROCESS ON *.* TO '{admin.Username}'@'%'; GRANT SELECT ON mysql.user TO '{admin.Username}'@'%'; GRANT EXECUTE ON PROCEDURE mysql.rds_kill TO '{admin.Username}'@'%'",
+            Cancellation);
+        MySqlConnection[] sessions = [await own.OpenAsync(user, Cancellation), await own.OpenAsync(user, Cancellation)];
+
+        await engine.ShutOutAsync(own.AdministeredBy(admin), user.Username, Cancellation);
+
+        foreach (var session in sessions) (await MySqlFixture.AnswersAsync(session, Cancellation)).ShouldBeFalse();
+    }
+
+    [Fact]
     public async Task A_users_own_limit_of_connections_or_the_servers_for_each_user_is_read()
     {
         var free = await bench.CreateLoginAsync("free", "", Cancellation);
