@@ -113,7 +113,8 @@ public sealed class MongoDbEngine(ILogger<MongoDbEngine> log, TimeProvider clock
 
     /// <summary>
     /// Takes a user's password and roles away, and ends its operations, whether or not the first step was allowed. Its connections stay
-    /// open until their drivers close them, but can do nothing, unless the server cannot take roles away (FerretDB): then they can, until the user is dropped.
+    /// open until their drivers close them, but can do nothing, unless the server cannot take roles away (FerretDB): then they can, until the user is dropped. A mongos other than the one that
+    /// was told lets them go on for up to half a minute (<c>userCacheInvalidationIntervalSecs</c>).
     /// </summary>
     /// <inheritdoc/>
     public async Task ShutOutAsync(Database database, string username, CancellationToken cancellation)
