@@ -23,6 +23,8 @@ internal abstract class LeaseDuty(DutyTools tools) : IDuty
 
     protected Jitter Jitter => tools.Jitter;
 
+    protected TimeProvider Time => tools.Time;
+
     public virtual TimeSpan RetryAfter(int failures) => Retry.Doubling(failures, TimeSpan.FromSeconds(30));
 
     public async Task<TimeSpan?> DoAsync(DutyCall call, CancellationToken cancellation)

@@ -10,7 +10,7 @@ namespace Broker.Core.Duties;
 
 /// <summary>
 /// The duty <c>verify:LEASE</c>: tries the lease's login at intervals (law L3). A login that the database
-/// refuses twice is replaced by another lease at once.
+/// refuses twice in a row is replaced by another lease at once.
 /// </summary>
 internal sealed class VerifyDuty(
     DutyTools tools, DatabaseEngines engines, SealCheck seal, LeaseSuccessor successor, BrokerMetrics metrics, ILogger<VerifyDuty> log)
@@ -44,11 +44,13 @@ internal sealed class VerifyDuty(
                 {
                     try
                     {
-                        await engines[call.Database.Engine].TryLoginAsync(call.Database.SeenBy(call.Role), login, token);
+                        await TryAsync(call, login, token);
                     }
-                    catch (DatabaseException e) when (e.Failure == DatabaseFailure.UserLimitReached)
+                    catch (DatabaseException e) when (e.Failure == DatabaseFailure.LoginRefused && call.Due.Failures > 0)
                     {
-                        // Its pods use all that they were granted; the server checked the password before it said so.
+                        // What failed before may have been something else (a server that restarts), and this refusal the first.
+                        await Task.Delay(Soon, Time, token);
+                        await TryAsync(call, login, token);
                     }
 
                     return true;
@@ -72,5 +74,17 @@ internal sealed class VerifyDuty(
         metrics.Verified(lease.Database, "verified");
         await Ledger.Leases.VerifiedAsync(lease.Database, lease.Id, cancellation);
         return call.Role.VerifyEvery > TimeSpan.Zero ? Jitter.Spread(call.Role.VerifyEvery) : null;
+    }
+
+    private async Task TryAsync(LeaseCall call, Login login, CancellationToken cancellation)
+    {
+        try
+        {
+            await engines[call.Database.Engine].TryLoginAsync(call.Database.SeenBy(call.Role), login, cancellation);
+        }
+        catch (DatabaseException e) when (e.Failure == DatabaseFailure.UserLimitReached)
+        {
+            // Its pods use all that they were granted; the server checked the password before it said so.
+        }
     }
 }

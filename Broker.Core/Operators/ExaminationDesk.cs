@@ -4,6 +4,7 @@ using Broker.Core.Catalog;
 using Broker.Core.Databases;
 using Broker.Core.Leases;
 using Broker.Core.Ledger;
+using Broker.Core.Model;
 
 namespace Broker.Core.Operators;
 
@@ -74,7 +75,21 @@ internal sealed partial class ExaminationDesk(ICatalog catalog, SharedLedger led
             FindingKind.Notice,
             $"Role {role.Name} grants rights to each user individually",
             $"The CreationStatements of role {role.Name} have GRANT … ON …: each user is written into the access list of everything that is granted. Grant to a group once, and have the statements let the user join it.",
-            "CREATE ROLE app_rw; -- grant to it what the statements grant now\n-- CreationStatements: CREATE the user, then GRANT app_rw TO \"{{name}}\";"));
+            InPlaceOfGrants(database.Engine)));
+
+    /// <summary>The SQL that puts a group in place of rights of each user's own, in the engine's dialect.</summary>
+    internal static string InPlaceOfGrants(DatabaseEngineKind engine) => engine == DatabaseEngineKind.MySql
+        ? """
+            CREATE ROLE app_rw; -- grant to it what the statements grant now
+            GRANT app_rw TO 'broker'@'%' WITH ADMIN OPTION; -- the broker's administrator
+            -- CreationStatements: CREATE the user, GRANT app_rw TO '{{name}}'@'%'; SET DEFAULT ROLE app_rw TO '{{name}}'@'%';
+            -- MariaDB: SET DEFAULT ROLE app_rw FOR '{{name}}'@'%', which takes UPDATE ON mysql.*
+            """
+        : """
+            CREATE ROLE app_rw NOLOGIN; -- grant to it what the statements grant now
+            GRANT app_rw TO broker WITH ADMIN OPTION; -- the broker's administrator
+            -- CreationStatements: CREATE ROLE "{{name}}" LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}' IN ROLE app_rw;
+            """;
 
     [GeneratedRegex(@"\bGRANT\b[^;]*\bON\b[^;]*\bTO\b[^;]*\{\{\s*(name|username)\s*\}\}", RegexOptions.IgnoreCase | RegexOptions.Singleline)]
     private static partial Regex GrantsOnThings();

@@ -47,7 +47,7 @@ public sealed class EncryptionTests : IDisposable
         await using var connection = new MySqlConnection(strings.AdoNet + ";Pooling=false");
         await connection.OpenAsync(Cancellation);
         strings.ShouldSatisfyAllConditions(
-            () => strings.Uri.ShouldEndWith($"?ssl-mode=VERIFY_IDENTITY&ssl-ca={certificate}&ssl=%7B%22rejectUnauthorized%22%3Atrue%2C%22verifyIdentity%22%3Atrue%7D&connectionLimit=5"),
+            () => strings.Uri.ShouldEndWith($"?ssl=%7B%22rejectUnauthorized%22%3Atrue%2C%22verifyIdentity%22%3Atrue%7D&connectionLimit=5"),
             () => strings.Jdbc.ShouldEndWith("&sslMode=VERIFY_IDENTITY"),
             () => strings.Go.ShouldEndWith("?tls=true"),
             () => strings.Python.ShouldEndWith($"?ssl_ca={certificate}&ssl_check_hostname=true"));

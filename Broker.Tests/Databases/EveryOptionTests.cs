@@ -328,8 +328,8 @@ public sealed class EveryOptionTests
     [Theory]
     [InlineData("AllowPublicKeyRetrieval=True", true)]
     [InlineData("AllowPublicKeyRetrieval=False", false)]
-    public void MySQL_a_URI_asks_for_the_servers_key_where_the_administrator_does(string option, bool asks) =>
-        new MySqlEngine(TimeProvider.System).Describe(Of(DatabaseEngineKind.MySql, 3306, $"Server=my;{option}", "my"), User, 7).Uri!
+    public void MySQL_s_shell_asks_for_the_servers_key_where_the_administrator_does(string option, bool asks) =>
+        new MySqlEngine(TimeProvider.System).Describe(Of(DatabaseEngineKind.MySql, 3306, $"Server=my;{option}", "my"), User, 7).Of("mysqlsh")!
             .Contains("get-server-public-key=true", StringComparison.Ordinal).ShouldBe(asks);
 
     private static Database Of(DatabaseEngineKind engine, int port, string administrator, string host) => new()

@@ -1,6 +1,8 @@
 using Broker.Core.Databases;
 using Broker.Core.Databases.MySql;
 using Broker.Core.Databases.PostgreSql;
+using Broker.Core.Model;
+using Broker.Core.Operators;
 using LoadTests.Servers.LocalServers;
 using Npgsql;
 using Shouldly;
@@ -34,6 +36,31 @@ public sealed class ExaminationTests(SharedServers servers)
         await bench.DoInAsync(bench.Name, owner.Sql.Replace("app_owner", "CURRENT_USER", StringComparison.Ordinal), Cancellation);
         (await engine.ExamineAsync(bench.Database, [login.Username], Cancellation)).ShouldNotContain(finding => finding.Title.Contains("owns", StringComparison.Ordinal), "its SQL mended it");
     }
+
+    [Fact]
+    public async Task On_PostgreSQL_the_group_that_is_advised_is_one_that_the_administrator_may_put_its_users_into()
+    {
+        await using var bench = await PostgresFixture.StartAsync(await servers.PostgresAsync(), Cancellation);
+        await using var engine = new PostgreSqlEngine(TimeProvider.System);
+        var admin = await bench.CreateLoginAsync("admin", "CREATEROLE", Cancellation);
+        var pod = await bench.CreateLoginAsync("pod", "", Cancellation);
+        await bench.DoAsync($"CREATE TABLE invoices (id int); GRANT SELECT ON invoices TO \"{pod.Username}\"", Cancellation);
+
+        var found = await engine.ExamineAsync(bench.AdministeredBy(admin), [pod.Username], Cancellation);
+
+        var sql = found.Single(finding => finding.Title == "Each user is granted its rights individually").Sql.ShouldNotBeNull();
+        sql.ShouldContain($"GRANT app_rw TO \"{admin.Username}\" WITH ADMIN OPTION;", customMessage: "without it a server from version 16 on lets it put nobody into the group");
+        await bench.DoAsync(sql.Replace("app_rw", bench.Name + "_rw", StringComparison.Ordinal), Cancellation);
+        var another = new Login(bench.Name + "-another", new("secret"));
+        await engine.CreateUserAsync(bench.AdministeredBy(admin), another, [$"CREATE ROLE \"{another.Username}\" LOGIN PASSWORD 'secret' IN ROLE {bench.Name}_rw"], null, Cancellation);
+        (await bench.AskAsync<bool>($"SELECT has_table_privilege('{another.Username}', 'invoices', 'INSERT')", Cancellation)).ShouldBeTrue();
+    }
+
+    [Theory]
+    [InlineData(DatabaseEngineKind.PostgreSql, "GRANT app_rw TO broker WITH ADMIN OPTION;")]
+    [InlineData(DatabaseEngineKind.MySql, "GRANT app_rw TO 'broker'@'%' WITH ADMIN OPTION;")]
+    public void What_is_advised_of_a_roles_own_statements_lets_the_administrator_grant_the_group(DatabaseEngineKind engine, string grant) =>
+        ExaminationDesk.InPlaceOfGrants(engine).ShouldContain(grant);
 
     [Fact]
     public async Task On_PostgreSQL_an_access_list_near_the_limit_of_its_row_is_found_before_it_stops_all_issuing()
@@ -109,6 +136,36 @@ public sealed class ExaminationTests(SharedServers servers)
         finding.Words.ShouldContain("more than InnoDB has for all data (128 MB)");
         await bench.DoAsync(finding.Sql.ShouldNotBeNull().Split(';')[0], Cancellation);
         (await engine.ExamineAsync(bench.Database, [], Cancellation)).ShouldNotContain(found => found.Title == TooMuchForMemory);
+    }
+
+    [Fact]
+    public async Task On_MariaDB_the_role_that_is_advised_is_one_that_the_administrator_may_grant()
+    {
+        await using var bench = await MySqlFixture.StartAsync(MySqlServer.Of(await servers.MariaDbAsync()), Cancellation);
+        await using var engine = new MySqlEngine(TimeProvider.System);
+        var admin = await bench.CreateLoginAsync("admin", "", Cancellation);
+        await bench.DoAsync($"GRANT CREATE USER, PROCESS ON *.* TO '{admin.Username}'@'%'; GRANT SELECT ON mysql.user TO '{admin.Username}'@'%'", Cancellation);
+        var pod = await bench.CreateLoginAsync("pod", "", Cancellation);
+        for (var table = 0; table < 6; table++)
+            await bench.DoAsync($"CREATE TABLE {bench.Name}.t{table} (id int); GRANT SELECT ON {bench.Name}.t{table} TO '{pod.Username}'@'%'", Cancellation);
+
+        // A DBA looks, and runs what it is told, with the broker's administrator in it.
+        var found = await engine.ExamineAsync(bench.Database, [pod.Username], Cancellation);
+        var sql = found.Single(finding => finding.Title == "Each user is granted its rights individually").Sql.ShouldNotBeNull();
+        sql.ShouldContain("WITH ADMIN OPTION;");
+        sql.ShouldContain("UPDATE ON mysql.*", customMessage: "SET DEFAULT ROLE for another account needs it");
+        sql.ShouldNotContain("SET DEFAULT ROLE app_rw TO", customMessage: "that is MySQL's");
+        var (root, role) = (await bench.AskAsync<string>("SELECT CONCAT('`', REPLACE(CURRENT_USER(), '@', '`@`'), '`')", Cancellation), bench.Name + "_rw");
+        foreach (var line in sql.Replace("app_rw", role, StringComparison.Ordinal).Replace("app.*", $"{bench.Name}.*", StringComparison.Ordinal).Replace(root!, $"'{admin.Username}'@'%'", StringComparison.Ordinal).Split('\n').Where(line => !line.StartsWith("--", StringComparison.Ordinal)))
+            await bench.DoAsync(line, Cancellation);
+        await bench.DoAsync($"GRANT UPDATE ON mysql.* TO '{admin.Username}'@'%'", Cancellation);
+
+        var another = new Login(bench.Name + "-another", new("secret"));
+        await engine.CreateUserAsync(
+            bench.AdministeredBy(admin), another,
+            [$"CREATE USER '{another.Username}'@'%' IDENTIFIED BY 'secret'", $"GRANT {role} TO '{another.Username}'@'%'", $"SET DEFAULT ROLE {role} FOR '{another.Username}'@'%'"], null, Cancellation);
+        await engine.TryLoginAsync(bench.Database, another, Cancellation);
+        await bench.DoAsync($"DROP ROLE {role}; DROP USER '{another.Username}'@'%', '{admin.Username}'@'%', '{pod.Username}'@'%'", Cancellation);
     }
 
     [Fact]

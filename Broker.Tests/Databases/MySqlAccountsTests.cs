@@ -55,6 +55,59 @@ public sealed class MySqlAccountsTests(SharedServers servers) : IAsyncLifetime
         (await bench.AskAsync<int>($"SELECT answer FROM {bench.Name}.migrated", Cancellation)).ShouldBe(42);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task L13_What_a_user_defines_by_the_rights_of_a_role_is_seen_by_an_administrator_that_has_them_by_that_role_alone(bool isActive)
+    {
+        var (admin, user, role) = (new Login(bench.Name + "-admin", new("secret")), new Login(bench.Name + "-user", new("secret")), bench.Name + "_owner");
+        await bench.DoAsync(
+            $"CREATE ROLE {role}; GRANT ALL ON {bench.Name}.* TO {role}; CREATE USER '{admin.Username}'@'%' IDENTIFIED BY 'secret'; "
+            + $"GRANT CREATE USER, PROCESS, CONNECTION ADMIN ON *.* TO '{admin.Username}'@'%'; GRANT SELECT ON mysql.user TO '{admin.Username}'@'%'; "
+            + $"GRANT {role} TO '{admin.Username}'@'%' WITH ADMIN OPTION",
+            Cancellation);
+        if (isActive) await bench.DoAsync($"CREATE ROLE {role}_too; GRANT {role}_too TO '{admin.Username}'@'%'; SET DEFAULT ROLE {role}_too FOR '{admin.Username}'@'%'", Cancellation);
+        var database = bench.AdministeredBy(admin);
+        await engine.CreateUserAsync(database, user, [$"CREATE USER '{user.Username}'@'%' IDENTIFIED BY 'secret'", $"GRANT {role} TO '{user.Username}'@'%'"], null, Cancellation);
+        await using (var session = new MySqlConnection(new MySqlConnectionStringBuilder(engine.Describe(bench.Database, user, 1).AdoNet) { Database = "", Pooling = false }.ConnectionString))
+        {
+            await session.OpenAsync(Cancellation);
+            await MySqlFixture.DoAsync(session, $"SET ROLE {role}; CREATE PROCEDURE {bench.Name}.p() SELECT 1", Cancellation);
+        }
+
+        var refusal = await Should.ThrowAsync<DatabaseException>(() => engine.DropUserAsync(database, user.Username, [], null, Cancellation));
+
+        refusal.Failure.ShouldBe(DatabaseFailure.StillOwns);
+        refusal.Message.ShouldContain($"procedure {bench.Name}.p");
+        await using var connection = new MySqlConnection($"Server={bench.Database.Host};Port={bench.Database.Port};{database.AdminConnectionString.Reveal()};Pooling=false");
+        await connection.OpenAsync(Cancellation);
+        (await Definers.OfAsync(connection, database, user.Username, Cancellation)).ShouldNotBeNull();
+        await using (var command = new MySqlCommand("SELECT COALESCE(CURRENT_ROLE(), '')", connection))
+            (await command.ExecuteScalarAsync(Cancellation)).ShouldBe(isActive ? role + "_too" : "", "the roles that were active are so again");
+
+        await bench.DoAsync($"DROP PROCEDURE {bench.Name}.p", Cancellation);
+        await engine.DropUserAsync(database, user.Username, [], null, Cancellation);
+        await bench.DoAsync($"DROP ROLE IF EXISTS {role}, {role}_too", Cancellation);
+    }
+
+    [Fact]
+    public async Task On_Amazon_RDS_a_session_that_ends_before_it_is_ended_fails_nothing()
+    {
+        await using var server = await LocalMariaDb.StartAsync(new() { MaxConnections = 30 }, Cancellation);
+        await using var own = await MySqlFixture.StartAsync(MySqlServer.Of(server), Cancellation);
+        var (admin, user) = (await own.CreateLoginAsync("admin", "", Cancellation), await own.CreateLoginAsync("user", "", Cancellation));
+        // Amazon's procedure passes on what KILL says of a session that has gone meanwhile.
+        await own.DoAsync(
+            "CREATE PROCEDURE mysql.rds_kill(IN thread BIGINT) BEGIN KILL CONNECTION thread; SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1094, MESSAGE_TEXT = 'Unknown thread id'; END; "
+            + $"GRANT CREATE USER, PROCESS ON *.* TO '{admin.Username}'@'%'; GRANT SELECT ON mysql.user TO '{admin.Username}'@'%'; GRANT EXECUTE ON PROCEDURE mysql.rds_kill TO '{admin.Username}'@'%'",
+            Cancellation);
+        MySqlConnection[] sessions = [await own.OpenAsync(user, Cancellation), await own.OpenAsync(user, Cancellation)];
+
+        await engine.ShutOutAsync(own.AdministeredBy(admin), user.Username, Cancellation);
+
+        foreach (var session in sessions) (await MySqlFixture.AnswersAsync(session, Cancellation)).ShouldBeFalse();
+    }
+
     [Fact]
     public async Task A_users_own_limit_of_connections_or_the_servers_for_each_user_is_read()
     {

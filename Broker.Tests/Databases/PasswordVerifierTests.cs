@@ -10,7 +10,7 @@ using Xunit;
 namespace Broker.Tests.Databases;
 
 /// <summary>The server is told a password's verifier, so that its log has no password.</summary>
-public sealed class PasswordVerifierTests
+public sealed class PasswordVerifierTests(SharedServers servers)
 {
     private static readonly Login User = new("b-user", new("Pass-word_1"));
 
@@ -64,6 +64,33 @@ public sealed class PasswordVerifierTests
 
         // With md5 stored, this server's rule for logins (scram) lets nobody in: that is its administrator's choice, with any password.
         if (encryption != "md5") await engine.TryLoginAsync(bench.Database, issued.Login, Cancellation);
+    }
+
+    // Neon passes passwords to what keeps them for it, and credcheck looks at their letters: https://neon.com/docs/manage/roles, https://github.com/HexaCluster/credcheck
+    [Theory]
+    [InlineData("neon.tenant_id", "a1b2c3", null)]
+    [InlineData(null, null, "Received HTTP code 400 from the control plane: Neon only supports being given plaintext passwords")]
+    [InlineData(null, null, "password type is not a plain text")]
+    public async Task A_server_that_takes_no_verifiers_is_told_the_password(string? setting, string? value, string? refusal)
+    {
+        await using var engine = new PostgreSqlEngine(TimeProvider.System);
+        await using var bench = await PostgresFixture.StartAsync(await servers.PostgresAsync(), Cancellation);
+        if (setting is not null) await bench.DoAsync($"ALTER DATABASE {bench.Name} SET {setting} = '{value}'", Cancellation);
+
+        foreach (var name in new[] { bench.Name + "-one", bench.Name + "-two" })
+        {
+            // What it makes of a password is MD5 by then; a verifier that it is given stays what it is.
+            List<string> statements = ["SET LOCAL password_encryption = 'md5'", $"CREATE ROLE \"{name}\" LOGIN PASSWORD 'Pass-word_1'"];
+            if (refusal is not null)
+                statements.Add($"DO $$ BEGIN IF EXISTS (SELECT FROM pg_authid WHERE rolname = '{name}' AND rolpassword LIKE 'SCRAM%') THEN RAISE EXCEPTION '{refusal}'; END IF; END $$");
+
+            await engine.CreateUserAsync(bench.Database, new(name, User.Password), statements, null, Cancellation);
+
+            (await bench.AskAsync<string>($"SELECT rolpassword FROM pg_authid WHERE rolname = '{name}'", Cancellation)).ShouldNotBeNull().ShouldStartWith("md5");
+        }
+
+        await engine.SetPasswordAsync(bench.Database, new(bench.Name + "-one", new("another")), Cancellation);
+        await engine.RehearseAsync(bench.Database, Cancellation);
     }
 
     [Theory]

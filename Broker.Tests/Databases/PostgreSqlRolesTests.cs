@@ -133,6 +133,32 @@ public sealed class PostgreSqlRolesTests(SharedServers servers) : IAsyncLifetime
         (await bench.AskAsync<bool>($"SELECT rolcanlogin FROM pg_roles WHERE rolname = '{user.Username}'", Cancellation)).ShouldBeFalse();
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task L12_A_user_whose_table_a_long_report_reads_is_dropped_later_and_holds_up_nobody(bool byStatements)
+    {
+        var user = await bench.CreateLoginAsync("user", "", Cancellation);
+        var (owner, name) = (bench.Name + "-owner", $"\"{user.Username}\"");
+        await bench.DoAsync($"CREATE ROLE \"{owner}\" NOLOGIN; GRANT \"{owner}\" TO {name}; CREATE TABLE migrated AS SELECT 42 AS answer; ALTER TABLE migrated OWNER TO {name}", Cancellation);
+        var (report, reader) = (await bench.OpenAsync(null, Cancellation), await bench.OpenAsync(null, Cancellation));
+        await DoAsync(report, "BEGIN; SELECT * FROM migrated");
+        string[] statements = byStatements ? [$"REASSIGN OWNED BY {name} TO \"{owner}\"", $"DROP OWNED BY {name}", $"DROP ROLE {name}"] : [];
+        Task DropAsync() => engine.DropUserAsync(bench.Database, user.Username, statements, byStatements ? null : owner, Cancellation);
+
+        var drop = DropAsync();
+        await Eventually.HoldsAsync(
+            async () => drop.IsCompleted || await bench.AskAsync<bool>("SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'migrated'::regclass AND NOT granted)", Cancellation),
+            "the drop waits for the report, or has given up",
+            Cancellation);
+        await DoAsync(reader, "SET lock_timeout = '5s'; SELECT * FROM migrated");
+        (await Should.ThrowAsync<DatabaseException>(() => drop)).Failure.ShouldBe(DatabaseFailure.Unavailable);
+
+        await DoAsync(report, "COMMIT");
+        await DropAsync();
+        (await bench.AskAsync<int>("SELECT answer FROM migrated", Cancellation)).ShouldBe(42);
+    }
+
     [Fact]
     public async Task A_refusal_to_drop_says_what_still_depends_on_the_user()
     {

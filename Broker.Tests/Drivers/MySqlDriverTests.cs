@@ -105,9 +105,22 @@ public sealed class MySqlDriverTests(MySqlTlsServer server) : IClassFixture<MySq
 
         strings.Of("mysqlconnector").ShouldBe(
             "Server=orders-db;Port=3306;User ID=u;Password=p;Database=app;SSL Mode=VerifyCA;SSL CA=/etc/ssl/ca.pem;Maximum Pool Size=5;Allow Public Key Retrieval=True;Application Name=" + Holder + ";Server Redirection Mode=Required");
+        strings.Uri.ShouldBe(strings.Of("mysql2"), "MySQL's shell refuses what it does not know, and Node's mysql2 warns of it: each has its own");
+        strings.Of("mysql2").ShouldBe($"mysql://u:p@orders-db:3306/app?ssl=%7B%22rejectUnauthorized%22%3Atrue%7D&connectionLimit=5&connectAttributes=%7B%22program_name%22%3A%22{Holder}%22%7D");
+        strings.Of("mysqlsh").ShouldBe($"mysql://u:p@orders-db:3306/app?ssl-mode=VERIFY_CA&ssl-ca=%2Fetc%2Fssl%2Fca.pem&get-server-public-key=true&connection-attributes=[program_name={Holder.Replace("/", "%2F", StringComparison.Ordinal)}]");
         strings.Of("connector/j").ShouldBe($"jdbc:mysql://orders-db:3306/app?user=u&password=p&sslMode=VERIFY_CA&allowPublicKeyRetrieval=true&connectionAttributes=program_name%3A{Holder}");
         strings.Of("mariadb/j").ShouldBe($"jdbc:mariadb://orders-db:3306/app?user=u&password=p&useSsl=true&disableSslHostnameVerification=true&sslMode=verify-ca&serverSslCert=/etc/ssl/ca.pem&allowPublicKeyRetrieval=true&connectionAttributes=program_name:{Holder}");
         strings.Of("go-sql-driver").ShouldBe($"u:p@tcp(orders-db:3306)/app?tls=true&connectionAttributes=program_name%3A{Holder.Replace("/", "%2F", StringComparison.Ordinal)}");
         strings.Drivers.Where(driver => driver.Driver != "mysqlconnector").ShouldAllBe(driver => driver.Note!.Contains("redirection") || driver.Driver == "connector/j");
+    }
+
+    [Fact]
+    public void MySQL_s_shell_gets_none_but_its_own_options()
+    {
+        var files = new PodSettings { CaFile = "/ca.pem", CertificateFile = "/client.pem", KeyFile = "/client.key" };
+        Describe(PlainDatabase with { AdminConnectionString = new("SslMode=VerifyFull;TlsVersion=TLS 1.2, TLS 1.3"), Pods = files }, new("u", new("p"))).Of("mysqlsh").ShouldNotBeNull()
+            .ShouldStartWith("mysql://u:p@orders-db:3306/app?ssl-mode=VERIFY_IDENTITY&ssl-ca=%2Fca.pem&ssl-cert=%2Fclient.pem&ssl-key=%2Fclient.key&tls-versions=[TLSv1.2,TLSv1.3]&connection-attributes=[");
+        Describe(PlainDatabase with { Host = "/run/my.sock" }, new("u", new("p"))).Of("mysqlsh").ShouldNotBeNull().ShouldStartWith("mysql://u:p@%2Frun%2Fmy.sock/app");
+        Describe(PlainDatabase, new("u", new("p"))).Of("mysqlsh").ShouldNotBeNull().ShouldNotContain("connectionLimit");
     }
 }

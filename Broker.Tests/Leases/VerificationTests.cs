@@ -60,6 +60,27 @@ public sealed class VerificationTests
     }
 
     [Fact]
+    public async Task L4_A_single_refusal_after_another_failure_is_tried_again_too()
+    {
+        await using var world = new World(World.OrdersApi with { VerifyEvery = TimeSpan.FromMinutes(1) });
+        var replica = await world.ReplicaAsync();
+        var grant = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
+        world.Engine.LoginFailure = new(DatabaseFailure.Unavailable, "restarting");
+        world.Clock.Advance(TimeSpan.FromMinutes(2));
+        await world.PassAsync(() => replica.Failures("verify") > 0, Minute);
+        var refusals = 0;
+        world.Engine.OnLogin = () => Interlocked.Increment(ref refusals) == 1
+            ? throw new DatabaseException(DatabaseFailure.LoginRefused, "the proxy has not read its list of users yet")
+            : Task.CompletedTask;
+        world.Engine.LoginFailure = null;
+
+        await world.PassAsync(() => Volatile.Read(ref refusals) > 1 && replica.Failures("verify") == 0, Minute);
+
+        var lease = (await world.LeasesAsync()).ShouldHaveSingleItem();
+        (lease.Id, lease.State).ShouldBe((grant.Lease.Id, LeaseState.Active));
+    }
+
+    [Fact]
     public async Task L3_When_what_an_issuers_leases_hang_on_is_another_they_are_tried_at_once_and_only_then()
     {
         await using var world = new World(World.OrdersApi with { Issuer = "vault", VerifyEvery = TimeSpan.FromHours(1) });

@@ -113,7 +113,8 @@ public sealed class MongoDbEngine(ILogger<MongoDbEngine> log, TimeProvider clock
 
     /// <summary>
     /// Takes a user's password and roles away, and ends its operations, whether or not the first step was allowed. Its connections stay
-    /// open until their drivers close them, but can do nothing, unless the server cannot take roles away (FerretDB): then they can, until the user is dropped.
+    /// open until their drivers close them, but can do nothing, unless the server cannot take roles away (FerretDB): then they can, until the user is dropped. A mongos other than the one that
+    /// was told lets them go on for up to half a minute (<c>userCacheInvalidationIntervalSecs</c>).
     /// </summary>
     /// <inheritdoc/>
     public async Task ShutOutAsync(Database database, string username, CancellationToken cancellation)
@@ -234,8 +235,21 @@ public sealed class MongoDbEngine(ILogger<MongoDbEngine> log, TimeProvider clock
 
     private async Task<((int Current, int Limit)? Status, IReadOnlyList<UserConnections>? Users)> ConnectionsAsync(Database database, CancellationToken cancellation)
     {
-        var status = await admin.RunAsync(database, "admin", ConnectionCount.StatusCommand, ConnectionCount.ReadStatus, cancellation);
+        var status = await StatusAsync(database, cancellation);
         return (status, await UsersAsync(database, cancellation, isCounted: status is not null));
+    }
+
+    // Null: the server does not say. That the administrator may not ask has to be mended, and is not passed over.
+    private async Task<(int Current, int Limit)?> StatusAsync(Database database, CancellationToken cancellation)
+    {
+        try
+        {
+            return await admin.RunAsync(database, "admin", ConnectionCount.StatusCommand, ConnectionCount.ReadStatus, cancellation);
+        }
+        catch (DatabaseException exception) when (MongoFailure.IsUnknownCommand(exception))
+        {
+            return null;
+        }
     }
 
     // Null: the server does not say.

@@ -35,6 +35,9 @@ internal static class MongoFailure
     /// <summary>Whether the administrator lacks the right for a command (Unauthorized).</summary>
     public static bool IsNotAllowed(DatabaseException exception) => CodeOf(exception) == 13;
 
+    /// <summary>Whether the server has no such command (CommandNotFound, CommandNotSupported).</summary>
+    public static bool IsUnknownCommand(DatabaseException exception) => CodeOf(exception) is 59 or 115;
+
     /// <summary>A command was refused, or the server is not there; none of its effects remain.</summary>
     public static DatabaseException OfCommand(Database database, Exception exception) =>
         Of(exception, $"Database '{database.Name}'", "check AdminConnectionString");
@@ -71,7 +74,13 @@ internal static class MongoFailure
     private static DatabaseException Of(Exception exception, string what, string remedy)
     {
         if (Find<MongoAuthenticationException>(exception) is { } denied)
-            return new(DatabaseFailure.LoginRefused, $"{what}: the login was refused; {remedy}: {Words(denied)}", exception);
+        {
+            var words = denied.InnerException is { } why ? $"{Words(denied)} {Words(why)}" : Words(denied);
+            return SaysNothing(denied.InnerException)
+                ? new(DatabaseFailure.Unavailable, $"{what}: the server broke the login off; try again later: {words}", exception)
+                : new(DatabaseFailure.LoginRefused, $"{what}: the login was refused; {remedy}: {words}", exception);
+        }
+
         if (exception is not (MongoException or TimeoutException or SocketException or IOException or AuthenticationException or OperationCanceledException))
             return new(DatabaseFailure.Unavailable, $"{what}: the driver failed, or the answer could not be read ({exception.GetType().Name}); {remedy}: {exception.Message}", exception);
         if (exception is not MongoCommandException refused)
@@ -82,12 +91,24 @@ internal static class MongoFailure
             : new MongoRefusal(refused.Code, $"{what}: the server refused a command: {Words(refused)}").AsDatabaseException();
     }
 
-    /// <summary>Stepping down, starting, shutting down, conflicting with another, too slow.</summary>
+    /// <summary>
+    /// Whether what interrupted an authentication says nothing about the login: the driver puts whatever happens meanwhile, a connection that breaks and a server that stops too, into
+    /// the same exception as a refusal.
+    /// </summary>
+    private static bool SaysNothing(Exception? why) => why switch
+    {
+        MongoCommandException refused => IsPassing(refused.Code),
+        MongoAuthenticationException denied => SaysNothing(denied.InnerException),
+        MongoConnectionException or TimeoutException or SocketException or IOException => true,
+        _ => false,
+    };
+
+    /// <summary>Stepping down, starting, shutting down, interrupted, without a primary, conflicting with another, too slow.</summary>
     private static bool IsPassing(int code) =>
-        code is 6 or 7 or 50 or 89 or 91 or 112 or 189 or 202 or 262 or 9001 or 10058 or 10107 or 11600 or 11602 or 13435 or 13436;
+        code is 6 or 7 or 24 or 46 or 50 or 89 or 91 or 112 or 133 or 134 or 189 or 202 or 216 or 262 or 9001 or 10058 or 10107 or 11600 or 11601 or 11602 or 13435 or 13436;
 
     /// <summary>Carried out, but not yet known by a majority, or cut off in between.</summary>
-    private static bool MayBeDone(int code) => code is 50 or 64 or 91 or 189 or 262 or 11600 or 11602;
+    private static bool MayBeDone(int code) => code is 50 or 64 or 91 or 189 or 262 or 11600 or 11601 or 11602;
 
     private static string Words(Exception exception) => exception is MongoCommandException refused
         ? $"{refused.CodeName ?? "Error"} ({refused.Code}): {refused.ErrorMessage}"

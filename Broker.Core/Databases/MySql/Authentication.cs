@@ -15,8 +15,8 @@ internal static class Authentication
     // An account without a name of a plugin is one of mysql_native_password. The last is TiDB's.
     private static readonly string[] Plain = ["", "mysql_native_password", "caching_sha2_password", "sha256_password", "tidb_sm3_password"];
 
-    // Of MariaDB, from 11.4.9 on also MySQL's newer one (https://mariadb.com/docs/server/reference/plugins/authentication-plugins).
-    private static readonly string[] OfMariaDb = ["ed25519", "parsec", "caching_sha2_password"];
+    // Not parsec (from 11.6 on): the driver cannot log in by it, so that a password that was changed could not be tried. Of MariaDB, from 11.4.9 on also MySQL's newer one (https://mariadb.com/docs/server/reference/plugins/authentication-plugins).
+    private static readonly string[] OfMariaDb = ["ed25519", "caching_sha2_password"];
 
     /// <summary>The clause of <c>ALTER USER</c> that gives each account of a user another password, and leaves it its plugin.</summary>
     /// <exception cref="DatabaseException">The server is not there, or an account authenticates by something else than one password that it keeps.</exception>
@@ -30,7 +30,7 @@ internal static class Authentication
             if (several.Contains(account))
                 throw Refused(database, account, "authenticates by several rules, of which a password would leave one");
             clauses[account] = Clause(isMariaDb, plugin, login.Password.Reveal())
-                ?? throw Refused(database, account, $"authenticates by {plugin}, which keeps no password that the broker can change");
+                ?? throw Refused(database, account, $"authenticates by {plugin}, which keeps no password that the broker can change and try");
         }
 
         return clauses;

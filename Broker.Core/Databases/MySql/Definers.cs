@@ -7,8 +7,8 @@ namespace Broker.Core.Databases.MySql;
 /// Objects that a user is the <c>DEFINER</c> of: routines, views, triggers and events
 /// (https://dev.mysql.com/doc/refman/8.4/en/stored-objects-security.html). With <c>SQL SECURITY DEFINER</c>, and always in triggers and events, they
 /// run with its rights: when their user is dropped, they fail for everybody, and
-/// anybody who makes an account of that name again takes them over (law L13). MySQL drops no definer of any of them. The server lists only those on which the administrator has some right;
-/// these include everything that it could let its users make.
+/// anybody who makes an account of that name again takes them over (law L13). MySQL drops no definer of any of them. The server lists only those on which the administrator has some right,
+/// of its own or by a role that is active (<see cref="AdminRoles"/>); these include everything that it could let its users make.
 /// </summary>
 internal static class Definers
 {
@@ -40,7 +40,7 @@ internal static class Definers
         // The host part has no @; the name may have some.
         var theirs = $"CAST(LEFT(DEFINER, CHAR_LENGTH(DEFINER) - CHAR_LENGTH(SUBSTRING_INDEX(DEFINER, '@', -1)) - 1) AS BINARY) = {SqlText.Bytes(username)}";
         var withItsRights = alsoInvokers ? theirs : $"SECURITY_TYPE = 'DEFINER' AND {theirs}";
-        await AdminReads.RunAsync(
+        Task LookAsync() => AdminReads.RunAsync(
             connection,
             database,
             $"""
@@ -49,8 +49,14 @@ internal static class Definers
             UNION ALL SELECT {Text("'trigger'")}, {Text("TRIGGER_SCHEMA")}, {Text("TRIGGER_NAME")} FROM information_schema.TRIGGERS WHERE {theirs}
             UNION ALL SELECT {Text("'event'")}, {Text("EVENT_SCHEMA")}, {Text("EVENT_NAME")} FROM information_schema.EVENTS WHERE {theirs}
             """,
-            row => found.Add($"{row.GetString(0)} {row.GetString(1)}.{row.GetString(2)}"),
+            row =>
+            {
+                var name = $"{row.GetString(0)} {row.GetString(1)}.{row.GetString(2)}";
+                if (!found.Contains(name)) found.Add(name);
+            },
             cancellation);
+        await LookAsync();
+        await AdminRoles.LookAsync(connection, database, LookAsync, cancellation);
         return found.Count == 0 ? null
             : (found.Count <= MostNamed ? string.Join(", ", found) : $"{string.Join(", ", found.Take(MostNamed))} and {found.Count - MostNamed} more", found.Count);
     }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Broker.Core.Catalog;
+using MySqlConnector;
 
 namespace Broker.Core.Databases.MySql;
 
@@ -62,7 +63,7 @@ internal static class Examination
             found.Add(new(
                 FindingKind.Notice, "Each user is granted its rights individually",
                 Say($"A user of the broker has {many} rights on single tables: each new user writes all of them into the grant tables, which are locked meanwhile. A role holds them only once."),
-                "CREATE ROLE app_rw;\nGRANT SELECT, INSERT, UPDATE, DELETE ON app.* TO app_rw;\n-- and in the role's CreationStatements: GRANT app_rw TO '{{name}}'@'%'; SET DEFAULT ROLE app_rw FOR '{{name}}'@'%'; (MySQL: TO instead of FOR)"));
+                await RoleSqlAsync(connection, database, cancellation)));
         }
 
         foreach (var user in users)
@@ -76,6 +77,24 @@ internal static class Examination
         }
 
         return [.. found.OrderByDescending(finding => finding.Kind)];
+    }
+
+    private static async Task<string> RoleSqlAsync(MySqlConnection connection, Database database, CancellationToken cancellation)
+    {
+        var administrator = "";
+        await AdminReads.RunAsync(connection, database, "SELECT CURRENT_USER()", row => administrator = row.GetString(0), cancellation);
+        var at = administrator.LastIndexOf('@');
+        var isMariaDb = ServerFacts.IsMariaDb(connection);
+        return $$$"""
+            CREATE ROLE app_rw;
+            GRANT SELECT, INSERT, UPDATE, DELETE ON app.* TO app_rw;
+            -- the administrator that makes the users (here the broker's; Vault's, where Vault makes them): without this it grants the role to nobody
+            GRANT app_rw TO {{{SqlText.Account(new(administrator[..at], administrator[(at + 1)..]))}}} WITH ADMIN OPTION;
+            -- and in the role's CreationStatements: GRANT app_rw TO '{{name}}'@'%'; SET DEFAULT ROLE app_rw {{{(isMariaDb ? "FOR" : "TO")}}} '{{name}}'@'%';
+            """
+            + (isMariaDb
+                ? "\n-- SET DEFAULT ROLE for another account takes UPDATE ON mysql.*, which is as good as every right, and which Amazon RDS gives to nobody: where the administrator is not to have it, leave the grants as they are"
+                : "");
     }
 
     // No session can see how much memory the machine has: InnoDB's setting is the best available figure.

@@ -39,7 +39,7 @@ internal sealed class MySqlConnectionStrings
         return new(
             strings.pods.Servers,
             [
-                strings.Any(), strings.Connector(), strings.ConnectorJ(), strings.MariaDbJ(), strings.GoDriver("go-sql-driver", modern: true), strings.GoDriver("go-sql-driver<1.8", modern: false),
+                strings.Any(), strings.Shell(), strings.Connector(), strings.ConnectorJ(), strings.MariaDbJ(), strings.GoDriver("go-sql-driver", modern: true), strings.GoDriver("go-sql-driver<1.8", modern: false),
                 strings.PyMySql(), strings.MySql2(), strings.MariaDbNode(), strings.Prisma(),
             ])
         {
@@ -53,24 +53,39 @@ internal sealed class MySqlConnectionStrings
 
     private static string? Quote(string? value) => value is null ? null : $"{{\"program_name\":\"{value}\"}}";
 
-    /// <summary>
-    /// https://dev.mysql.com/doc/refman/8.4/en/connecting-using-uri-or-key-value-pairs.html. Node's mysql2 reads it too, but ignores
-    /// ssl-mode and would connect unencrypted.
-    /// </summary>
+    // MySQL's own shell refuses every option of this string, and mysql2 warns of the shell's: each has its own, and the classic programs (mysql, mysqldump) take none.
     private DriverString Any()
     {
-        if (notes.OneHost() is { } no) return new("uri", null, no);
-        var mode = pods.Ssl switch
-        {
-            PodSslMode.Disable => "DISABLED",
-            PodSslMode.Prefer => null,
-            PodSslMode.Require => "REQUIRED",
-            PodSslMode.VerifyCA => "VERIFY_CA",
-            _ => "VERIFY_IDENTITY",
-        };
         var node = MySql2();
-        return new("uri", node.Text is null ? null : $"{Uri("mysql", Escaped(database.DatabaseName))}{Query([("ssl-mode", mode), ("ssl-ca", Authority), ("tls-versions", Versions() is { } versions ? $"[{versions}]" : null), ("get-server-public-key", pods.AsksForKey ? "true" : null), .. NodeOptions(), ("socket", pods.IsSocket ? pods.Servers[0].Host : null)])}", Notes(
-            node.Note, "Its TLS options are those of MySQL's own programs and of Node's mysql2; other drivers have their own entries here."));
+        return node with { Driver = "uri", Note = node.Text is null ? node.Note : Notes(node.Note, "It is that of Node's mysql2; other drivers, and MySQL's shell, have their own entries here.") };
+    }
+
+    /// <summary>https://dev.mysql.com/doc/refman/8.4/en/connecting-using-uri-or-key-value-pairs.html: a list stands in brackets, which are not escaped.</summary>
+    private DriverString Shell()
+    {
+        const string Driver = "mysqlsh";
+        if (notes.OneHost() is { } no) return new(Driver, null, no);
+        string? Option(string? value) => value is null ? null : Escaped(value);
+        var query = Joined(
+        [
+            ("ssl-mode", pods.Ssl switch
+            {
+                PodSslMode.Disable => "DISABLED",
+                PodSslMode.Prefer => null,
+                PodSslMode.Require => "REQUIRED",
+                PodSslMode.VerifyCA => "VERIFY_CA",
+                _ => "VERIFY_IDENTITY",
+            }),
+            ("ssl-ca", Option(Authority)),
+            ("ssl-cert", Option(pods.Files.CertificateFile)),
+            ("ssl-key", Option(pods.Files.KeyFile)),
+            ("tls-versions", Versions() is { } versions ? $"[{versions}]" : null),
+            ("get-server-public-key", pods.AsksForKey ? "true" : null),
+            ("connection-attributes", holder is null ? null : $"[program_name={Escaped(holder)}]"),
+        ]);
+        var server = pods.IsSocket ? Escaped(pods.Servers[0].Host) : pods.Servers[0].ToString();
+        return new(
+            Driver, $"{Uri("mysql", Escaped(database.DatabaseName), server)}{(query.Length == 0 ? "" : "?" + query)}", Notes(notes.Lacks(), notes.NoCiphers(), notes.Redirects()));
     }
 
     private DriverString Connector()
@@ -166,8 +181,7 @@ internal sealed class MySqlConnectionStrings
             ("enabledSslProtocolSuites", Versions()),
             ("connectionAttributes", holder is null ? null : "program_name:" + holder),
         ];
-        var query = string.Join('&', options.Where(option => option.Value is not null).Select(option => $"{option.Key}={option.Value}"));
-        return new(Driver, $"jdbc:mariadb://{string.Join(',', pods.Servers)}/{database.DatabaseName}?{query}", Notes(
+        return new(Driver, $"jdbc:mariadb://{string.Join(',', pods.Servers)}/{database.DatabaseName}?{Joined(options)}", Notes(
             notes.Lacks(), notes.NoCiphers(), notes.NotPreferred(), notes.Redirects(), notes.InOrder(),
             pods.Files.CertificateFile is null ? null : "It takes a client certificate only from a key store (keyStore): add it."));
     }
@@ -195,7 +209,7 @@ internal sealed class MySqlConnectionStrings
             }),
             ("connectionAttributes", modern && holder is not null ? "program_name:" + holder : null),
         ];
-        var query = string.Join('&', options.Where(option => option.Value is not null).Select(option => $"{option.Key}={Option(option.Value)}"));
+        var query = Joined(options.Select(option => (option.Key, Option(option.Value))));
         var server = pods.IsSocket ? $"unix({pods.Servers[0].Host})" : $"tcp({pods.Servers[0]})";
         return new(driver, $"{login.Username}:{login.Password.Reveal()}@{server}/{(modern ? Escaped(name) : name)}?{query}", Notes(
             notes.Lacks(), notes.NoVersions(), notes.Redirects(),
@@ -298,6 +312,10 @@ internal sealed class MySqlConnectionStrings
             pods.Files.CertificateFile is null ? null : "It takes a client certificate only as PKCS-12 (sslidentity, sslpassword): add it."));
     }
 
-    private string Uri(string scheme, string path) =>
-        $"{scheme}://{Escaped(login.Username)}:{Escaped(login.Password.Reveal())}@{(pods.IsSocket ? "localhost" : pods.Servers[0])}/{path}";
+    // As they are, for drivers that do not unescape them, or not all of them.
+    private static string Joined(IEnumerable<(string Key, string? Value)> options) =>
+        string.Join('&', options.Where(option => option.Value is not null).Select(option => $"{option.Key}={option.Value}"));
+
+    private string Uri(string scheme, string path, string? server = null) =>
+        $"{scheme}://{Escaped(login.Username)}:{Escaped(login.Password.Reveal())}@{server ?? (pods.IsSocket ? "localhost" : pods.Servers[0].ToString())}/{path}";
 }

@@ -101,9 +101,8 @@ internal static class MySqlFailure
             MySqlException refused when IsServers(refused) => Passing(refused) is { } failure
                 ? new(failure, $"{what}; try again later: {Words(refused)}")
                 : new(DatabaseFailure.LoginRefused, $"{what}; {remedy}: {Words(refused)}"),
-            // The driver's own message: an authentication plugin that it does not have, a key or a certificate that it does not trust.
-            NotSupportedException or MySqlException { ErrorCode: MySqlErrorCode.UnableToConnectToHost, InnerException: AuthenticationException } or AuthenticationException
-                => new(DatabaseFailure.LoginRefused, $"{what}; {remedy}: {exception.Message}"),
+            // The driver's own message: an authentication plugin that it does not have.
+            NotSupportedException => new(DatabaseFailure.LoginRefused, $"{what}; {remedy}: {exception.Message}"),
             MySqlException { ErrorCode: MySqlErrorCode.UnableToConnectToHost } answered when IsOfHandshake(answered) => new(
                 DatabaseFailure.LoginRefused,
                 $"{what}; {remedy}: {answered.Message} AdminConnectionString decides it for the broker and for pods: SslMode=Required where the server has TLS, or else AllowPublicKeyRetrieval=true for caching_sha2_password and sha256_password."),
@@ -123,8 +122,10 @@ internal static class MySqlFailure
         1040 => DatabaseFailure.OutOfConnections,
         // It has as many as max_user_connections, or its own limit, allows.
         1203 or 1226 => DatabaseFailure.UserLimitReached,
-        // Shutting down, interrupted or killed, out of memory, a network that broke.
-        1041 or 1053 or 1077 or 1079 or 1152 or 1158 or 1159 or 1160 or 1161 or 1317 or 1927 or 1969 or 3024 or 3169 => DatabaseFailure.Unavailable,
+        // Shutting down, interrupted or killed, out of memory or threads, a network that broke.
+        1037 or 1041 or 1043 or 1053 or 1077 or 1079 or 1135 or 1152 or 1158 or 1159 or 1160 or 1161 or 1317 or 1927 or 1969 or 3024 or 3168 or 3169 => DatabaseFailure.Unavailable,
+        // A node of Galera, or a group, that is not ready, or undid the change; and this host, which the server does not answer after failed connections, whoever logs in.
+        1047 or 1129 or 3100 or 3101 => DatabaseFailure.Unavailable,
         _ => IsCollision(exception) || IsReadOnly(exception) ? DatabaseFailure.Unavailable : null,
     };
 

@@ -14,5 +14,6 @@ internal static class SqlText
     /// <summary>A text as its UTF-8 bytes, to be compared with <c>CAST(… AS BINARY)</c>: exactly, whatever the collations.</summary>
     public static string Bytes(string text) => $"X'{Convert.ToHexString(Encoding.UTF8.GetBytes(text))}'";
 
-    private static string Identifier(string name) => $"`{name.Replace("`", "``", StringComparison.Ordinal)}`";
+    /// <summary>A name between backticks.</summary>
+    public static string Identifier(string name) => $"`{name.Replace("`", "``", StringComparison.Ordinal)}`";
 }

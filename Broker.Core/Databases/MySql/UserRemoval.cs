@@ -190,7 +190,11 @@ internal sealed class UserRemoval(AdminConnections admin, AccountStatements stat
         {
             try
             {
-                await statements.RunOneAsync(connection, database, Say($"CALL mysql.rds_kill({session})"));
+                await statements.RunOneAsync(connection, database, Say($"CALL mysql.rds_kill({session})"), MySqlFailure.IsNoSuchThread);
+            }
+            catch (MySqlException gone) when (MySqlFailure.IsNoSuchThread(gone))
+            {
+                // It ended by itself, between the two.
             }
             catch (DatabaseException inVain) when (inVain.Failure == DatabaseFailure.StatementRefused)
             {

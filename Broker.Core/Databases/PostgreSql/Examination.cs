@@ -18,7 +18,8 @@ internal static class Examination
 
     private const string AccessLists = """
         SELECT c.oid::regclass::text, pg_column_size(c.relacl), array_length(c.relacl, 1),
-               (SELECT count(DISTINCT r.rolname) FROM aclexplode(c.relacl) a JOIN pg_roles r ON r.oid = a.grantee WHERE r.rolname = ANY($1))::int
+               (SELECT count(DISTINCT r.rolname) FROM aclexplode(c.relacl) a JOIN pg_roles r ON r.oid = a.grantee WHERE r.rolname = ANY($1))::int,
+               current_user::text
         FROM pg_class c
         WHERE c.relacl IS NOT NULL
         ORDER BY 2 DESC, 1
@@ -26,7 +27,7 @@ internal static class Examination
         """;
 
     private const string PerUser = """
-        SELECT count(*)::int, max(c.oid::regclass::text)
+        SELECT count(*)::int, max(c.oid::regclass::text), current_user::text
         FROM pg_class c
         WHERE EXISTS (SELECT FROM aclexplode(c.relacl) a JOIN pg_roles r ON r.oid = a.grantee WHERE r.rolname = ANY($1))
         """;
@@ -53,8 +54,8 @@ internal static class Examination
         var names = new NpgsqlParameter<string[]> { TypedValue = [.. users] };
         var found = new List<Finding?>
         {
-            await OneAsync(AccessLists, [names], row => OfAccessList(row.GetString(0), row.GetInt32(1), row.GetInt32(2), row.GetInt32(3))),
-            await OneAsync(PerUser, [names], row => OfGrants(row.GetInt32(0), row.IsDBNull(1) ? "" : row.GetString(1))),
+            await OneAsync(AccessLists, [names], row => OfAccessList(row.GetString(0), row.GetInt32(1), row.GetInt32(2), row.GetInt32(3), row.GetString(4))),
+            await OneAsync(PerUser, [names], row => OfGrants(row.GetInt32(0), row.IsDBNull(1) ? "" : row.GetString(1), row.GetString(2))),
             await OneAsync(
                 $"SELECT r.rolname::text, {Ownership.Count("r.oid")}, {Ownership.Names("r.oid")} FROM pg_roles r WHERE r.rolname = ANY($1) AND {Ownership.Count("r.oid")} > 0 ORDER BY 2 DESC, 1 LIMIT 1",
                 [names], row => OfOwner(row.GetString(0), row.GetInt32(1), row.IsDBNull(2) ? "" : row.GetString(2))),
@@ -68,7 +69,7 @@ internal static class Examination
             admin, database, sql, parameters, async reader => await reader.ReadAsync(cancellation) ? read(reader) : null, cancellation);
     }
 
-    private static Finding? OfAccessList(string table, int bytes, int entries, int ours)
+    private static Finding? OfAccessList(string table, int bytes, int entries, int ours, string administrator)
     {
         if (bytes < LargestRow / 2) return null;
         var each = Math.Max(1, bytes / Math.Max(1, entries));
@@ -76,14 +77,14 @@ internal static class Examination
             bytes >= LargestRow * 8 / 10 ? FindingKind.Critical : FindingKind.Warning,
             "An access list is near the limit of a row",
             Say($"The access list of {table} has {entries} entries ({bytes} of at most {LargestRow} bytes), {ours} of them the broker's users'. After about {Math.Max(0, (LargestRow - bytes) / each)} entries more GRANT fails with \"row is too big\", and no user can be created any more. Grant to a group, once, and let each user join it."),
-            GroupSql);
+            GroupSql(administrator));
     }
 
-    private static Finding? OfGrants(int tables, string example) => tables == 0 ? null : new(
+    private static Finding? OfGrants(int tables, string example, string administrator) => tables == 0 ? null : new(
         FindingKind.Notice,
         "Each user is granted its rights individually",
         Say($"The broker's users are in the access lists of {tables} tables (such as {example}): creating or dropping a user writes to all of them. A group holds the rights once; a user joins it with one row."),
-        GroupSql);
+        GroupSql(administrator));
 
     private static Finding OfOwner(string user, int things, string names) => new(
         FindingKind.Warning,
@@ -122,10 +123,12 @@ internal static class Examination
             null);
     }
 
-    private const string GroupSql = """
+    private static string GroupSql(string administrator) => $$$"""
         CREATE ROLE app_rw NOLOGIN;
         GRANT USAGE ON SCHEMA public TO app_rw;
         GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO app_rw;
+        -- the administrator that makes the users (here the broker's; Vault's, where Vault makes them): from version 16 on it puts nobody into a group without this
+        GRANT app_rw TO {{{SqlText.Identifier(administrator)}}} WITH ADMIN OPTION;
         -- and in the role's CreationStatements (here, or in Vault), instead of GRANT … ON …:
         -- CREATE ROLE "{{name}}" LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}' IN ROLE app_rw;
         """;

@@ -15,6 +15,7 @@ public sealed class PostgreSqlEngine : IDatabaseEngine, IAsyncDisposable
 {
     private readonly AdminConnections admin = new();
     private readonly Roles roles;
+    private readonly ToldPasswords passwords;
     private readonly TimeProvider clock;
 
     /// <param name="clock">Times the pauses between tries and the wait for sessions to end.</param>
@@ -22,6 +23,7 @@ public sealed class PostgreSqlEngine : IDatabaseEngine, IAsyncDisposable
     {
         this.clock = clock;
         roles = new(admin);
+        passwords = new(admin);
     }
 
     /// <inheritdoc/>
@@ -75,47 +77,47 @@ public sealed class PostgreSqlEngine : IDatabaseEngine, IAsyncDisposable
         }
     }
 
-    /// <summary>If the statements contain a role's password, the server is told its verifier.</summary>
+    /// <summary>If the statements contain a role's password, the server is told its verifier, where it takes one.</summary>
     /// <inheritdoc/>
-    public async Task CreateUserAsync(Database database, Login login, IReadOnlyList<string> statements, string? ownerRole, CancellationToken cancellation)
-    {
-        var (encryption, iterations) = await EncryptionAsync(database, cancellation);
-        await Transactions.RunAsync(
+    public Task CreateUserAsync(Database database, Login login, IReadOnlyList<string> statements, string? ownerRole, CancellationToken cancellation) =>
+        passwords.RunAsync(
             database,
-            null,
-            [.. statements.Select(statement => PasswordVerifier.PutIn(statement, login, encryption, iterations))],
-            cancellation,
-            ownerRole is null ? null : async connection =>
-            {
-                await OwnerRoles.CheckAsync(connection, database, login.Username, ownerRole, cancellation);
-                return true;
-            });
-    }
+            login,
+            statements,
+            told => Transactions.RunAsync(
+                database,
+                null,
+                told,
+                cancellation,
+                ownerRole is null ? null : async connection =>
+                {
+                    await OwnerRoles.CheckAsync(connection, database, login.Username, ownerRole, cancellation);
+                    return true;
+                }),
+            cancellation);
 
     /// <summary>A verifier that nobody is told, an empty transaction, and the administrator's own login if pods connect to the same server.</summary>
     /// <inheritdoc/>
     public async Task RehearseAsync(Database database, CancellationToken cancellation)
     {
         var nobody = new Login("nobody", new("nobody's"));
-        var (encryption, iterations) = await EncryptionAsync(database, cancellation);
-        PasswordVerifier.PutIn($"CREATE ROLE nobody LOGIN PASSWORD '{nobody.Password.Reveal()}'", nobody, encryption, iterations);
-        await Transactions.RunAsync(database, null, ["SELECT 1"], cancellation);
+        await passwords.RunAsync(
+            database, nobody, [$"CREATE ROLE nobody LOGIN PASSWORD '{nobody.Password.Reveal()}'"], _ => Transactions.RunAsync(database, null, ["SELECT 1"], cancellation), cancellation);
         await UserLimitAsync(database, nobody.Username, cancellation);
         var settings = AdminConnections.Settings(database);
         if (settings is { Username: { } username, Password: { Length: > 0 } password } && PodView.Of(database).Servers.SequenceEqual(ServerAddress.ListOf(settings.Host!, settings.Port)))
             await TryLoginAsync(database, new(username, new(password)), cancellation);
     }
 
-    /// <summary>The server is told the password's verifier.</summary>
+    /// <summary>The server is told the password's verifier, where it takes one.</summary>
     /// <inheritdoc/>
     public async Task SetPasswordAsync(Database database, Login login, CancellationToken cancellation)
     {
         if (await roles.FindAsync(database, login.Username, cancellation) is not { IsAdministrator: false })
             throw new DatabaseException(
                 DatabaseFailure.StatementRefused, $"Database '{database.Name}': there is no user '{login.Username}', or it is the broker's administrator. Create a separate user with the rights that the role needs.");
-        var (encryption, iterations) = await EncryptionAsync(database, cancellation);
         var statement = $"ALTER ROLE {SqlText.Identifier(login.Username)} LOGIN PASSWORD '{login.Password.Reveal()}'";
-        await Transactions.RunAsync(database, null, [PasswordVerifier.PutIn(statement, login, encryption, iterations)], cancellation);
+        await passwords.RunAsync(database, login, [statement], told => Transactions.RunAsync(database, null, told, cancellation), cancellation);
     }
 
     /// <inheritdoc/>
@@ -203,13 +205,4 @@ public sealed class PostgreSqlEngine : IDatabaseEngine, IAsyncDisposable
     private RoleTransactions Transactions => new(admin, clock);
 
     private Lockout Lockout => new(admin, Transactions, roles, clock);
-
-    private Task<(string? Encryption, int Iterations)> EncryptionAsync(Database database, CancellationToken cancellation) =>
-        AdminReads.RunAsync<(string?, int)>(
-            admin,
-            database,
-            "SELECT current_setting('password_encryption', true), coalesce(nullif(current_setting('scram_iterations', true), '')::int, 4096)",
-            [],
-            async reader => await reader.ReadAsync(cancellation) ? (await reader.IsDBNullAsync(0, cancellation) ? null : reader.GetString(0), reader.GetInt32(1)) : (null, 0),
-            cancellation);
 }

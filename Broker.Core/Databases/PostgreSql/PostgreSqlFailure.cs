@@ -78,7 +78,7 @@ internal static class PostgreSqlFailure
     {
         if (exception is not PostgresException postgres)
             return Unanswered(what, exception);
-        return IsPassing(postgres)
+        return IsPassing(postgres) || IsOwnTrouble(postgres)
             ? new(KindOfPassing(postgres), $"{what}; try again later: {Words(postgres)}")
             : new(DatabaseFailure.LoginRefused, $"{what}; {remedy}: {Words(postgres)}");
     }
@@ -98,6 +98,15 @@ internal static class PostgreSqlFailure
         "57" => true, // operator intervention: shutting down, starting, cancelled
         _ => exception.SqlState is PostgresErrorCodes.LockNotAvailable or PostgresErrorCodes.ReadOnlySqlTransaction,
     };
+
+    /// <summary>
+    /// Whether the server, or a pooler in front of it, is in trouble of its own (58, XX), which says nothing about a login: Supavisor says so of a full pool, and PgCat of a server that
+    /// is down. They have the same codes for a user that they do not know; only their words, which are English everywhere, tell.
+    /// </summary>
+    private static bool IsOwnTrouble(PostgresException exception) =>
+        exception.SqlState is ['5', '8', ..] or ['X', 'X', ..]
+        && !exception.MessageText.Contains("user not found", StringComparison.OrdinalIgnoreCase)
+        && !exception.MessageText.StartsWith("No pool configured", StringComparison.Ordinal);
 
     /// <summary>53300 has three meanings: the server is full, its last slots are reserved, the role's or the database's own limit is reached.</summary>
     private static DatabaseFailure KindOfPassing(PostgresException exception) =>

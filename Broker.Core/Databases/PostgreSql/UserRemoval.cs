@@ -11,6 +11,10 @@ namespace Broker.Core.Databases.PostgreSql;
 /// </summary>
 internal sealed class UserRemoval(AdminConnections admin, RoleTransactions transactions, Roles roles, Lockout lockout)
 {
+    // A lock on a table that has to wait makes all wait who ask for the table later, and what it waits for may take hours (a report). The wait is a little longer than
+    // the second (deadlock_timeout) after which the server ends an autovacuum that is in the way.
+    private const string WaitBriefly = "SET LOCAL lock_timeout = '1500ms'";
+
     /// <summary>Drops the user; returns when it is gone, or was never there.</summary>
     /// <exception cref="DatabaseException">The server refuses, or is not there, or the user owns something that nobody else may have.</exception>
     public async Task DropAsync(Database database, string username, IReadOnlyList<string> statements, string? ownerRole, CancellationToken cancellation)
@@ -49,7 +53,7 @@ internal sealed class UserRemoval(AdminConnections admin, RoleTransactions trans
             try
             {
                 await transactions.RunAsync(
-                    database, holding, [.. handOver, $"DROP OWNED BY {name}"], cancellation, inside => KeepsAllAsync(database, holding, user, inside, noOwner is null, cancellation));
+                    database, holding, [WaitBriefly, .. handOver, $"DROP OWNED BY {name}"], cancellation, inside => KeepsAllAsync(database, holding, user, inside, noOwner is null, cancellation));
             }
             catch (DatabaseException exception) when (exception.Failure == DatabaseFailure.StillOwns)
             {
@@ -101,7 +105,7 @@ internal sealed class UserRemoval(AdminConnections admin, RoleTransactions trans
             await transactions.RunAsync(
                 database,
                 null,
-                statements,
+                [WaitBriefly, .. statements],
                 cancellation,
                 async inside =>
                 {
