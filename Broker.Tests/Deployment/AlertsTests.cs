@@ -52,6 +52,28 @@ public sealed partial class AlertsTests
         Repository.Read("docs/alerts/broker.rules.yml").ShouldContain("up{job=\"broker\"}");
     }
 
+    /// <summary>kube-prometheus-stack selects monitors and rules by its label, and leaves out others without a word.</summary>
+    [Fact]
+    public async Task With_the_label_of_the_usual_Prometheus_the_monitor_and_the_rules_are_taken()
+    {
+        var labels = Labels().Match(Repository.Read("k8s/README.md")).Groups[1].Value;
+        labels.ShouldNotBeEmpty("the README says how");
+        var overlay = Directory.CreateTempSubdirectory("broker-labelled-").FullName;
+        try
+        {
+            await File.WriteAllTextAsync(Path.Combine(overlay, "kustomization.yaml"), $"resources: [{Path.GetRelativePath(overlay, Repository.PathOf("k8s/overlays/production"))}]\n{labels}\n", TestContext.Current.CancellationToken);
+            var built = (await Programs.RunAsync("kubectl", "kustomize", overlay)).Split("\n---\n");
+            foreach (var kind in new[] { "ServiceMonitor", "PrometheusRule" }) built.Single(text => text.Contains($"kind: {kind}\n", StringComparison.Ordinal)).ShouldContain("    release: YOUR-RELEASE\n");
+        }
+        finally
+        {
+            Directory.Delete(overlay, recursive: true);
+        }
+    }
+
+    [GeneratedRegex(@"`(labels: \[\{ pairs: [^`]+)`")]
+    private static partial Regex Labels();
+
     [GeneratedRegex(@"\bup\b(\{[^}]*\})?")]
     private static partial Regex Scraped();
 

@@ -1,3 +1,4 @@
+using System.Net;
 using k8s;
 using k8s.Models;
 using Shouldly;
@@ -10,10 +11,10 @@ namespace Broker.Tests.Deployment;
 public sealed class NetworkPolicyTests
 {
     private const string Cilium = "k8s/components/cilium/policy.yaml";
-    private const string MetadataServer = "169.254.169.254/32";
 
-    // A node's own cache (https://kubernetes.io/docs/tasks/administer-cluster/nodelocaldns), and Cloud DNS, which GKE's pods are told to ask.
-    private static readonly string[] LinkLocal = ["169.254.20.10/32", MetadataServer];
+    // Resolvers that pods are told to ask: a node's own cache (https://kubernetes.io/docs/tasks/administer-cluster/nodelocaldns), kubespray's, AKS'
+    // LocalDNS, Amazon's and GKE's Cloud DNS.
+    private static readonly string[] Resolvers = ["169.254.20.10", "169.254.25.10", "169.254.10.11", "169.254.169.253", "169.254.169.254"];
 
     // Everybody's, kubeadm's, minikube's and MicroK8s'.
     private static readonly string[] ApiServer = ["443", "6443", "8443", "16443"];
@@ -29,9 +30,9 @@ public sealed class NetworkPolicyTests
     {
         var policy = KubernetesYaml.Deserialize<V1NetworkPolicy>(Repository.Read(file), true).Spec;
 
-        foreach (var resolver in LinkLocal)
+        foreach (var resolver in Resolvers)
         {
-            policy.Egress.Where(rule => rule.To?.Any(to => to.IpBlock?.Cidr == resolver) == true)
+            policy.Egress.Where(rule => rule.To?.Any(to => to.IpBlock is { } block && IPNetwork.Parse(block.Cidr).Contains(IPAddress.Parse(resolver))) == true)
                 .SelectMany(static rule => rule.Ports).Select(static port => $"{(string)port.Port} {port.Protocol}").ShouldBe(["53 UDP", "53 TCP"], ignoreOrder: true, resolver);
         }
 
@@ -45,9 +46,18 @@ public sealed class NetworkPolicyTests
 
         dns.ShouldAllBe(static rule => Ports(rule).Length == 1);
         dns.SelectMany(static rule => Values(rule, "toEndpoints")).Select(static to => to["matchLabels"]["k8s:k8s-app"].ToString()).ShouldBe(["kube-dns", "node-local-dns"], ignoreOrder: true);
-        dns.SelectMany(static rule => Values(rule, "toCIDR")).Select(static cidr => cidr.ToString()).ShouldBe(LinkLocal, ignoreOrder: true);
+        var blocks = dns.SelectMany(static rule => Values(rule, "toCIDR")).Select(static cidr => IPNetwork.Parse(cidr.ToString())).ToArray();
+        foreach (var resolver in Resolvers) blocks.ShouldContain(block => block.Contains(IPAddress.Parse(resolver)), resolver);
         Rules("egress").SelectMany(Ports).ShouldNotContain("80", "the metadata server's");
     }
+
+    /// <summary>
+    /// Where the proxy that reads protocols is off, as on AKS without its advanced networking services, Cilium refuses a whole policy that has such a rule, and
+    /// nothing is enforced: https://github.com/Azure/AKS/issues/3797
+    /// </summary>
+    [Fact]
+    public void Cilium_accepts_its_policy_without_a_proxy() =>
+        Rules("egress").Concat(Rules("ingress")).SelectMany(static rule => Values(rule, "toPorts")).ShouldAllBe(static to => !((YamlMappingNode)to).Children.ContainsKey("rules"));
 
     [Fact]
     public void The_API_server_is_reached_at_each_port_that_one_listens_at()

@@ -103,7 +103,7 @@ public sealed partial class PgBouncerFilesTests
 
         // What it reads is mounted where it looks.
         var directory = container.VolumeMounts.Single(mount => mount.Name == "config").MountPath;
-        container.Command[^1].ShouldBe($"{directory}/pgbouncer.ini");
+        container.Command[^1].ShouldEndWith($" {directory}/pgbouncer.ini");
         settings["auth_file"].ShouldBe($"{directory}/userlist.txt");
         objects.OfType<V1ConfigMap>().ShouldHaveSingleItem().Name().ShouldBe(pod.Spec.Volumes.Single(volume => volume.Name == "config").Projected.Sources[0].ConfigMap.Name);
 
@@ -114,6 +114,26 @@ public sealed partial class PgBouncerFilesTests
         ((string)pooler["AuthUser"]!).ShouldBe(settings["auth_user"]);
         var hosts = string.Join(',', Enumerable.Range(0, set.Spec.Replicas.Value).Select(number => $"pgbouncer-{number}.{set.Spec.ServiceName}.orders.svc"));
         Repository.Read("k8s/pgbouncer/kustomization.yaml").ShouldContain($"Host={hosts};Port={settings["listen_port"]};Username={settings["admin_users"]};");
+    }
+
+    /// <summary>
+    /// A client and a connection to the server are a file descriptor each; containerd 2 starts containers with 1,024 of them, which they may raise, and
+    /// PgBouncer does not: https://github.com/containerd/containerd/blob/main/docs/containerd-2.0.md
+    /// </summary>
+    [Fact]
+    public async Task Its_clients_have_file_descriptors_also_where_a_container_starts_with_few()
+    {
+        var set = KubernetesYaml.Deserialize<V1StatefulSet>(Repository.Read("k8s/pgbouncer/statefulset.yaml"), true);
+        var command = set.Spec.Template.Spec.Containers.Single().Command;
+        var shown = command.Select(static word => word.Replace("exec /usr/bin/pgbouncer", "echo $(ulimit -Sn) $(ulimit -Hn)", StringComparison.Ordinal)).ToArray();
+        shown.ShouldNotBe(command, "a shell starts it");
+        var limits = (await Programs.RunAsync("bash", ["-c", "ulimit -Sn 256; exec \"$0\" \"$@\"", .. shown])).Split(' ');
+        limits[0].ShouldBe(limits[1], "all that it may have");
+        command[^1].ShouldStartWith("ulimit -n");
+
+        var compose = SettingsOf("docs/compose/pgbouncer.ini");
+        var files = int.Parse(Files().Match(Repository.Read("docker-compose.yml")).Groups[1].Value, null);
+        files.ShouldBeGreaterThan(int.Parse(compose["max_client_conn"], null) + int.Parse(compose["max_db_connections"], null) + 100);
     }
 
     [Fact]
@@ -157,6 +177,9 @@ public sealed partial class PgBouncerFilesTests
 
     [GeneratedRegex(@"```ini\n(.*?)```", RegexOptions.Singleline)]
     private static partial Regex Fenced();
+
+    [GeneratedRegex(@"image: edoburu/pgbouncer:\S+\n    ulimits: \{ nofile: (\d+) \}")]
+    private static partial Regex Files();
 
     [GeneratedRegex(@"image: (edoburu/pgbouncer:\S+)")]
     private static partial Regex Image();

@@ -7,6 +7,7 @@ internal static class Programs
     {
         ["docker-compose"] = "apt-get install docker-compose",
         ["promtool"] = "apt-get install prometheus",
+        ["bash"] = "apt-get install bash",
         ["kubectl"] = "see https://kubernetes.io/docs/tasks/tools/",
     };
 
