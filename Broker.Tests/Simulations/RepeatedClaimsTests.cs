@@ -17,7 +17,7 @@ public class RepeatedClaimsTests
     {
         var longWay = Instead("if false and heard <= ");
 
-        for (var seed = 1; seed <= 40; seed++)
+        for (var seed = 1; seed <= 10; seed++)
         {
             var plan = PlanMaker.Make(seed);
             Simulation.Run(plan, keepTrace: false, scripts: longWay).Fingerprint.ShouldBe(Simulation.Run(plan, keepTrace: false).Fingerprint, $"seed {seed}");
@@ -29,7 +29,7 @@ public class RepeatedClaimsTests
     {
         var taken = LedgerScripts.With(File, Decision.Read(File).Replace("then return answer{", "then error('taken') return answer{", StringComparison.Ordinal));
 
-        Enumerable.Range(1, 40).Count(seed => IsTaken(PlanMaker.Make(seed))).ShouldBeGreaterThan(10);
+        Enumerable.Range(1, 10).Count(seed => IsTaken(PlanMaker.Make(seed))).ShouldBeGreaterThan(2);
 
         bool IsTaken(Plan plan)
         {
