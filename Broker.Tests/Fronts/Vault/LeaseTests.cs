@@ -282,4 +282,39 @@ public sealed class LeaseTests
         (await callers[1].RenewAsync(leases[1].LeaseId)).Status.ShouldBe(400);
         world.Issuer.Users.ContainsKey(old).ShouldBeTrue();
     }
+
+    // A client of Vault cannot be told another size, and only another read brings it the next login.
+    [Fact]
+    public async Task A_client_whose_number_is_raised_reads_on_with_what_it_has_and_is_told_so()
+    {
+        await using var world = new BrokerWorld(
+            ("VaultApi:SecretMounts:database:Roles:orders-api:Role", "orders-api"), ("VaultApi:SecretMounts:database:Roles:orders-api:Connections", "5"),
+            ("VaultApi:SecretMounts:database:Roles:orders-more:Role", "orders-api"), ("VaultApi:SecretMounts:database:Roles:orders-more:Connections", "10"));
+        var caller = await VaultCaller.OfPodAsync(world, await world.ReplicaAsync(), "uid-1");
+        (await caller.ReadAsync()).Status.ShouldBe(200);
+
+        foreach (var read in new[] { await caller.ReadAsync("orders-more"), await caller.ReadAsync(headers: ("X-Broker-Connections", "10")) })
+        {
+            read.Status.ShouldBe(200, read.Text);
+            read.Headers.GetValues("X-Broker-Connections").Single().ShouldBe("5");
+            read.Warning!.ShouldStartWith("Connections: 5 of 10: this holder was granted 5 before");
+        }
+    }
+
+    [Fact]
+    public async Task The_number_in_the_mount_table_is_what_a_read_stands_for_and_not_the_least_it_accepts()
+    {
+        await using var world = new BrokerWorld(
+            ("Databases:orders:Budget:Ceiling", "8"), ("VaultApi:SecretMounts:database:Roles:orders-api:Role", "orders-api"), ("VaultApi:SecretMounts:database:Roles:orders-api:Connections", "5"));
+        var replica = await world.ReplicaAsync();
+        (await (await VaultCaller.OfPodAsync(world, replica, "uid-1")).ReadAsync()).Status.ShouldBe(200);
+        var late = await VaultCaller.OfPodAsync(world, replica, "uid-2");
+
+        (await late.ReadAsync(headers: ("X-Broker-Connections", "5"))).Status.ShouldBe(503, "who names a number itself needs it");
+        var read = await late.ReadAsync();
+
+        read.Status.ShouldBe(200, read.Text);
+        read.Headers.GetValues("X-Broker-Connections").Single().ShouldBe("3");
+        read.Warning!.ShouldStartWith("Connections: 3 of 5");
+    }
 }
