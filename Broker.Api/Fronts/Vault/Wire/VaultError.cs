@@ -30,6 +30,15 @@ internal sealed class VaultError(int status, params string[] errors) : Exception
     /// <summary>No token, or one that proves nobody (recordings, 14 and 15).</summary>
     public static VaultError NoToken() => new(403, "permission denied") { ProvesNobody = true };
 
+    /// <summary>
+    /// What Vault says since 1.17 of a token that has ended, was revoked or never was. Its Agent and Proxy log in again at the last two words
+    /// (hashicorp/vault command/agent/template/template.go); OpenBao 2.5 does not say them (recordings, 15).
+    /// </summary>
+    public const string TokenIsOver = "2 errors occurred:\n\t* permission denied\n\t* invalid token\n\n";
+
+    /// <summary>A token that proves nobody.</summary>
+    public static VaultError InvalidToken() => new(403, TokenIsOver) { ProvesNobody = true };
+
     public static VaultError UnsupportedOperation() => new(405, "1 error occurred:\n\t* unsupported operation\n\n");
 
     /// <summary>An unknown verb, if Vault says no more (OpenBao http/sys_health.go, http/logical.go).</summary>
