@@ -266,6 +266,19 @@ public sealed class PassThroughTests
         vault.Seen.ShouldAllBe(request => request.Path == "auth/kubernetes/login", "there is no token to renew or revoke");
     }
 
+    [Fact]
+    public async Task L7_What_is_not_there_is_no_refusal_of_its_caller_however_often_it_looks()
+    {
+        await using var vault = await VaultAsync();
+        await using var world = new BrokerWorld(("VaultApi:Upstream:Address", vault.Address.AbsoluteUri), ("VaultApi:Upstream:Pass:0", "secret"), ("VaultApi:Upstream:Timeout", "00:02:00"));
+        var caller = await VaultCaller.OfPodAsync(world, await world.ReplicaAsync(), "uid-1");
+
+        for (var look = 0; look < 320; look++) (await caller.SendAsync("GET", "secret/data/not-there")).Status.ShouldBe(404);
+
+        (await caller.SendAsync("POST", "secret/data/app", new JsonObject())).Status.ShouldBe(204);
+        Passed(world).Count(static record => record == ("granted", "GET secret/data/not-there: 404")).ShouldBe(320);
+    }
+
     // Bank-Vaults' vault-env gives up ten seconds after its start (bank-vaults/vault-sdk vault/client.go).
     [Fact]
     public async Task A_Vault_that_hangs_holds_nobody_up_who_logs_in()

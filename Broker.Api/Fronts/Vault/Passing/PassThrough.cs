@@ -122,8 +122,9 @@ internal sealed class PassThrough(ICatalog catalog, UpstreamLogins logins, Vault
         var status = (int)response.StatusCode;
         try
         {
+            // What is not there, or was asked for wrongly, is no refusal of the caller: that it was refused too often ends its writes (CallerRefusals).
             // A standby also redirects what it passed on and got no answer to (OpenBao http/handler.go forwardRequest).
-            await RecordAsync(call, client, status is >= 300 and < 400 or >= 500 ? AuditOutcome.Failed : status >= 400 ? AuditOutcome.Refused : AuditOutcome.Granted, string.Create(CultureInfo.InvariantCulture, $"{method} {path}: {status}"), status);
+            await RecordAsync(call, client, status is 401 or 403 or 429 ? AuditOutcome.Refused : status is >= 300 and < 400 or >= 500 ? AuditOutcome.Failed : AuditOutcome.Granted, string.Create(CultureInfo.InvariantCulture, $"{method} {path}: {status}"), status);
         }
         catch (VaultError)
         {
