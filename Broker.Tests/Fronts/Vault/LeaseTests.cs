@@ -271,6 +271,7 @@ public sealed class LeaseTests
         // Whoever reads again has the next login; its old lease is given no more time.
         var again = await callers[0].ReadAsync();
         again.Username.ShouldNotBe(old);
+        (await callers[0].RenewAsync(leases[0].LeaseId)).LeaseDuration.ShouldBe(1);
         (await callers[0].RenewAsync(leases[0].LeaseId)).Error.ShouldBe("past the max TTL, cannot renew");
         (await callers[0].RenewAsync(again.LeaseId)).LeaseDuration.ShouldBe(1200);
 
@@ -316,5 +317,37 @@ public sealed class LeaseTests
         read.Status.ShouldBe(200, read.Text);
         read.Headers.GetValues("X-Broker-Connections").Single().ShouldBe("3");
         read.Warning!.ShouldStartWith("Connections: 3 of 5");
+    }
+
+    // Where it is refused at once, a LifetimeWatcher renews in a loop without pause until its time is nearly over (openbao/openbao#3747).
+    [Fact]
+    public async Task A_lease_that_ends_because_its_pod_has_read_again_is_shortened_before_it_is_refused()
+    {
+        await using var world = new BrokerWorld();
+        var replica = await world.ReplicaAsync();
+        var (one, other) = (await VaultCaller.OfPodAsync(world, replica, "uid-1"), await VaultCaller.OfPodAsync(world, replica, "uid-1"));
+        var (first, second) = (await one.ReadAsync(), await other.ReadAsync());
+        (await world.SendAsync(replica, HttpMethod.Post, "/api/v1/roles/orders-api/rotate", world.Person("operators"), new() { ["reason"] = "for a test" })).Status.ShouldBeInRange(200, 204);
+        await Eventually.HoldsAsync(async () => (await one.ReadAsync()).Username != first.Username, "its pod has the next login", TestContext.Current.CancellationToken);
+
+        var renewed = await other.RenewAsync(second.LeaseId, second.LeaseDuration);
+
+        (renewed.Status, renewed.LeaseId, renewed.LeaseDuration).ShouldBe((200, second.LeaseId, 1), renewed.Text);
+        renewed.Warning!.ShouldStartWith("TTL of \"20m\" exceeded the effective max_ttl of \"");
+        (await other.RenewAsync(second.LeaseId)).Error.ShouldBe("past the max TTL, cannot renew");
+    }
+
+    [Fact]
+    public async Task A_client_that_renews_what_is_over_without_a_pause_is_answered_once_a_second()
+    {
+        await using var world = new BrokerWorld();
+        var caller = await VaultCaller.OfPodAsync(world, await world.ReplicaAsync(), "uid-1");
+        var lease = (await caller.ReadAsync()).LeaseId;
+        (await caller.RevokeAsync(lease)).Status.ShouldBe(204);
+        var began = world.Time.GetTimestamp();
+
+        for (var renewal = 0; renewal < 3; renewal++) (await caller.RenewAsync(lease)).Error.ShouldBe("lease not found");
+
+        world.Time.GetElapsedTime(began).ShouldBeGreaterThan(TimeSpan.FromSeconds(1.9));
     }
 }

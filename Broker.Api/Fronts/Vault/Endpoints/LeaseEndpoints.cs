@@ -11,7 +11,7 @@ namespace Broker.Api.Fronts.Vault.Endpoints;
 /// <c>sys/leases/{renew,revoke,lookup}</c> and their older names. All answer from the ledger; none waits for an issuer or is limited,
 /// because several clients take any failure to renew for the lease's end and read again.
 /// </summary>
-internal sealed class LeaseEndpoints(VaultRequests requests, HandleDesk desk, PassThrough passing, ShadowReads shadow) : IVaultEndpoints
+internal sealed class LeaseEndpoints(VaultRequests requests, HandleDesk desk, PassThrough passing, ShadowReads shadow, RenewalPace pace) : IVaultEndpoints
 {
     public async ValueTask<VaultReply?> TryAnswerAsync(VaultCall call)
     {
@@ -46,7 +46,12 @@ internal sealed class LeaseEndpoints(VaultRequests requests, HandleDesk desk, Pa
     private async ValueTask<VaultReply> RenewAsync(VaultCall call, VaultClient client, string id)
     {
         var outcome = await desk.RenewAsync(client.Caller, id, call.Body.Duration("increment"), requests.StandingOriginOf(call, client, strictly: false), call.Cancellation);
-        if (outcome.Term is not { } term) throw NotRenewed(outcome.Refusal!);
+        if (outcome.Term is not { } term)
+        {
+            if (outcome.Refusal!.Code is RefusalCode.HolderUnknown or RefusalCode.LeaseUnknown) await pace.WaitAsync(client, id, call.Cancellation);
+            throw NotRenewed(outcome.Refusal!);
+        }
+
         return new VaultReply
         {
             LeaseId = term.Handle.Id,
