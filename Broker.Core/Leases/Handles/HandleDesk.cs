@@ -84,7 +84,16 @@ internal sealed class HandleDesk(
         }
 
         var ends = grant.LeaseEndsIn < duration ? grant.LeaseEndsIn : duration;
-        var handle = new Handle(Handle.NewId(path), ask.Caller.OwnerHash, grant.Holder.Id, grant.Lease.Id, duration, NowOf(grant), null, ends, null);
+        var (id, until) = (Handle.NewId(path), default(DateTimeOffset?));
+
+        // Read from a lease that runs out, because its holder has no room to move: reading sooner than that would bring its client the same login again.
+        if (grant.Leaving && HandleTerms.LastEnd(id, grant.LeaseEndsIn, grant.LeaseEndsIn) is var last && last >= Farewell)
+        {
+            until = NowOf(grant) + last;
+            if (last < ends) ends = last;
+        }
+
+        var handle = new Handle(id, ask.Caller.OwnerHash, grant.Holder.Id, grant.Lease.Id, duration, NowOf(grant), null, ends, until);
         await ledger.PutAsync(handle, ends, token, cancellation);
         return (grant, new(handle, ends));
     }
