@@ -350,4 +350,21 @@ public sealed class LeaseTests
 
         world.Time.GetElapsedTime(began).ShouldBeGreaterThan(TimeSpan.FromSeconds(1.9));
     }
+
+    // Spring Vault 2.1 and 2.2 end a lease so, as does a SysLeases of today that is told to (LeaseEndpoints.LeasesRevokedByPrefix).
+    [Fact]
+    public async Task A_whole_lease_id_may_stand_where_a_prefix_does_and_a_prefix_may_not()
+    {
+        await using var world = new BrokerWorld();
+        var replica = await world.ReplicaAsync();
+        var (owner, other) = (await VaultCaller.OfPodAsync(world, replica, "uid-1"), await VaultCaller.OfPodAsync(world, replica, "uid-2"));
+        var lease = (await owner.ReadAsync()).LeaseId;
+
+        (await other.SendAsync("PUT", $"sys/leases/revoke-prefix/{lease}")).Status.ShouldBe(403);
+        (await owner.SendAsync("PUT", $"sys/leases/revoke-prefix/{lease[..lease.LastIndexOf('/')]}")).Status.ShouldBe(403);
+        (await owner.RenewAsync(lease)).Status.ShouldBe(200);
+        (await owner.SendAsync("PUT", $"sys/leases/revoke-prefix/{lease}")).Status.ShouldBe(204);
+
+        (await owner.RenewAsync(lease)).Error.ShouldBe("lease not found");
+    }
 }

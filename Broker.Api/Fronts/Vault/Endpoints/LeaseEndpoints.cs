@@ -17,6 +17,13 @@ internal sealed class LeaseEndpoints(VaultRequests requests, HandleDesk desk, Pa
     {
         if (VerbOf(call.Path, out var inPath) is not { } verb) return null;
         var client = await requests.ClientOfAsync(call, strictly: false);
+        if (verb is Verb.RevokePrefix)
+        {
+            // A whole lease id is the longest prefix of one lease, and some clients end theirs so (Spring Vault 2.1, LeaseEndpoints.LeasesRevokedByPrefix).
+            if (inPath is not { Length: > 0 } whole || (await desk.LookUpAsync(client.Caller, whole, call.Cancellation)).Term is null) throw VaultError.PermissionDenied();
+            verb = Verb.Revoke;
+        }
+
         if (verb is Verb.Other || (verb is Verb.LookUp && call.Operation is VaultOperation.List)) throw VaultError.PermissionDenied();
         call.Must(VaultOperation.Update);
 
@@ -113,13 +120,14 @@ internal sealed class LeaseEndpoints(VaultRequests requests, HandleDesk desk, Pa
 
     private static readonly (string Prefix, Verb Verb)[] Prefixes =
     [
-        ("sys/leases/renew", Verb.Renew), ("sys/leases/revoke", Verb.Revoke), ("sys/leases/lookup", Verb.LookUp), ("sys/renew", Verb.Renew), ("sys/revoke", Verb.Revoke),
+        ("sys/leases/renew", Verb.Renew), ("sys/leases/revoke", Verb.Revoke), ("sys/leases/revoke-prefix", Verb.RevokePrefix), ("sys/leases/lookup", Verb.LookUp), ("sys/renew", Verb.Renew), ("sys/revoke", Verb.Revoke),
     ];
 
     private enum Verb
     {
         Renew,
         Revoke,
+        RevokePrefix,
         LookUp,
         Other,
     }
