@@ -12,7 +12,10 @@ namespace Broker.Core.Leases;
 /// <param name="Origin">Where it came from.</param>
 public sealed record Ask(Caller Caller, string Role, string? Holder, int? Connections, int? MinConnections, TimeSpan? Wait, Origin Origin)
 {
-    /// <summary>Whether the holder may be given more later, and be asked to go down, within what it accepts (default true).</summary>
+    /// <summary>
+    /// Whether the holder may be given more later, and be asked to go down, within what it accepts (default true). One that may not keeps the size that it has, whatever it
+    /// asks for when it claims again.
+    /// </summary>
     public bool Breathes { get; init; } = true;
 
     /// <inheritdoc cref="Broker.Core.Ledger.Claim.Lasts"/>

@@ -45,7 +45,7 @@ public sealed record Claim(
     /// <summary>The party that it belongs to: a team with its own terms, or its role.</summary>
     public string Party { get; init; } = Role.Name;
 
-    /// <summary>Whether it may later be given more, up to <see cref="Want"/>, and asked to go down, to <see cref="Least"/>, when it follows sizes (default true).</summary>
+    /// <summary>Whether it may later be given more, up to <see cref="Want"/>, and asked to go down, to <see cref="Least"/>, when it follows sizes (default true). One that may not keeps what it has when it claims again, also where that is less than <see cref="Least"/>.</summary>
     public bool Breathes { get; init; } = true;
 
     /// <summary>

@@ -2,6 +2,7 @@ using System.Globalization;
 using Broker.Api.Authentication;
 using Broker.Api.Fronts.Native.Problems;
 using Broker.Api.Fronts.Vault.Wire;
+using Broker.Core.Catalog;
 using Broker.Core.Identity;
 using Broker.Core.Leases;
 using Broker.Core.Model;
@@ -52,6 +53,11 @@ internal sealed record VaultCall(HttpContext Context, string Path, VaultOperatio
     /// <summary>The fewest connections that the client accepts; null: as many as it asks for.</summary>
     /// <exception cref="VaultError">It is not a number.</exception>
     public int? MinConnections => NumberOf(MinConnectionsHeader);
+
+    /// <summary>The fewest connections that a read accepts. A number in the mount table is what the operator has it stand for, and no demand of the client's.</summary>
+    /// <param name="role">The requested role.</param>
+    /// <returns>Null: as many as the client itself asks for.</returns>
+    public int? LeastOf(Role role) => MinConnections ?? (Connections is null ? role.Connections.Min : null);
 
     /// <summary>The client's name for itself, which tells several processes of one pod or of one token apart; null: none.</summary>
     public string? Holder => Context.Request.Headers[HolderHeader].FirstOrDefault() is { Length: > 0 } text ? text : null;

@@ -21,7 +21,7 @@ internal sealed class VaultRequests(ClientTokens tokens, DeskAudit audit, Unprov
     public async ValueTask<VaultClient> ClientOfAsync(VaultCall call, bool strictly)
     {
         var text = call.TokenText ?? throw VaultError.NoToken();
-        var client = await FindAsync(call, text, strictly) ?? throw VaultError.NoToken();
+        var client = await FindAsync(call, text, strictly) ?? throw VaultError.InvalidToken();
         call.Context.SetProof(new Proof(client.Caller)); // for the log's line, should it be refused
         call.Client = client;
         return client;

@@ -181,8 +181,9 @@ internal sealed class CredentialDesk(
     private async ValueTask<Outcome> GrantAsync(ClaimTarget target, Claim claim, ClaimAnswer.Granted granted, long asked, CancellationToken cancellation)
     {
         // Step 12: Open the login, raise the user's cap where it has one, and remember the grant.
-        // The holder already exists with fewer connections than this process accepts: it would open more on top of those the holder has.
-        if (claim.Kind == ClaimKind.Claim && granted.Connections < claim.Least)
+        // The holder already exists with fewer connections than this process accepts: it would open more on top of those the holder has. A client that cannot be told another
+        // size (of Vault) may read again for the next login: it would lose its login for a number, so it is told of that instead.
+        if (claim.Kind == ClaimKind.Claim && claim.Breathes && granted.Connections < claim.Least)
             return Refusals.HolderInUse(claim.Holder, granted.Connections, claim.Least, granted.EndsIn);
         using var step = Tracing.Start("claim.grant");
         var lease = await logins.OfAsync(target.Database, target.Role, granted.Lease, cancellation);

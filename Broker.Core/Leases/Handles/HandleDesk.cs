@@ -31,6 +31,10 @@ internal sealed class HandleDesk(
     // A renewal for less than this writes nothing: the record outlives the time that the client was told by more (HandleLedger).
     private static readonly TimeSpan Noted = TimeSpan.FromSeconds(1);
 
+    // What a client is told before it is refused, when nothing has told it yet that its time is over: at a refusal out of the blue some clients renew without a
+    // pause until that time is nearly over (openbao/openbao#3747, hashicorp/vault#20645). At less than their grace they read again.
+    private static readonly TimeSpan Farewell = TimeSpan.FromSeconds(1);
+
     // Each but the last found a change that another replica had made just before.
     private const int MostAttempts = 10;
 
@@ -80,7 +84,16 @@ internal sealed class HandleDesk(
         }
 
         var ends = grant.LeaseEndsIn < duration ? grant.LeaseEndsIn : duration;
-        var handle = new Handle(Handle.NewId(path), ask.Caller.OwnerHash, grant.Holder.Id, grant.Lease.Id, duration, NowOf(grant), null, ends, null);
+        var (id, until) = (Handle.NewId(path), default(DateTimeOffset?));
+
+        // Read from a lease that runs out, because its holder has no room to move: reading sooner than that would bring its client the same login again.
+        if (grant.Leaving && HandleTerms.LastEnd(id, grant.LeaseEndsIn, grant.LeaseEndsIn) is var last && last >= Farewell)
+        {
+            until = NowOf(grant) + last;
+            if (last < ends) ends = last;
+        }
+
+        var handle = new Handle(id, ask.Caller.OwnerHash, grant.Holder.Id, grant.Lease.Id, duration, NowOf(grant), null, ends, until);
         await ledger.PutAsync(handle, ends, token, ask.Caller, cancellation);
         return (grant, new(handle, ends));
     }
@@ -141,7 +154,7 @@ internal sealed class HandleDesk(
         var now = NowOf(grant);
         for (var attempt = 0; attempt < MostAttempts; attempt++)
         {
-            if (grant.Lease.Id != handle.Lease || TermOf(handle, grant, increment) is not { } term) return (AtItsEnd(), null);
+            if ((TermOf(handle, grant, increment) ?? FarewellOf(handle, grant, increment)) is not { } term) return (AtItsEnd(), null);
             if (isFresh && now - handle.RenewedAt < Noted && handle.Given == term.EndsIn && handle.Until == term.Handle.Until) return (grant, term);
             var renewed = term.Handle with { RenewedAt = now, Given = term.EndsIn };
             if (await ledger.RenewAsync(handle, renewed, term.EndsIn, cancellation) is not { } stands) return (Unknown(), null);
@@ -230,6 +243,8 @@ internal sealed class HandleDesk(
     // The time that it is given now; null: it is at its end.
     private static HandleTerm? TermOf(Handle handle, Grant grant, TimeSpan increment)
     {
+        // Another client of its pod has read again, and the holder is on the next lease.
+        if (grant.Lease.Id != handle.Lease) return null;
         var wanted = increment > TimeSpan.Zero ? increment : handle.Duration;
         var most = handle.Duration;
         if (HandleTerms.IsCurrent(grant, handle.Duration))
@@ -247,6 +262,12 @@ internal sealed class HandleDesk(
 
         return wanted > most ? new(handle, most, wanted) : new(handle, wanted);
     }
+
+    // Null: it was told already, by this or by shorter and shorter times.
+    private static HandleTerm? FarewellOf(Handle handle, Grant grant, TimeSpan increment) =>
+        handle.Given > Farewell && (handle.Until is null || grant.Lease.Id != handle.Lease)
+            ? new(handle with { Until = NowOf(grant) + Farewell }, Farewell, increment > TimeSpan.Zero ? increment : handle.Duration)
+            : null;
 
     private async ValueTask<HandleTerm?> FindAsync(Caller caller, string id, CancellationToken cancellation) =>
         await ledger.FindAsync(id, cancellation) is { } found && found.Handle.Owner == caller.OwnerHash ? found : null;

@@ -176,9 +176,10 @@ local function how_to_move(h, old)
 end
 
 -- Law L4: a holder that is moved may not hear of it (the answer is lost, the audit is away). Its old lease lives on for as long as was
--- promised, but no longer than a move takes, and half as long again for a holder that asks once more after an overlap it was not told of.
-local function linger(old, till, overlap)
-  local late = now + math.max(OVERLAP_MS, overlap + OVERLAP_MS / 2)
+-- promised, but no longer than a move takes, and half as long again for a holder that asks once more after an overlap it was not told of. A client
+-- that relies on a time it was told (lasts) may stand for many pods, which have the next login only when they have restarted: to the promise's end.
+local function linger(old, till, overlap, lasts)
+  local late = lasts and till or now + math.max(OVERLAP_MS, overlap + OVERLAP_MS / 2)
   note(old, 'linger', int(math.max(math.min(late, till, old.expires), num(stored(old.id, { 'linger' }).linger))))
 end
 
@@ -286,7 +287,7 @@ local function decide(c)
       moved = how_to_move(h, mine)
       if not moved then return stay(c, h, mine) end
     end
-    if moved and mine and mine.state == 'Retiring' then linger(mine, h.till, moved) end
+    if moved and mine and mine.state == 'Retiring' then linger(mine, h.till, moved, c.lasts) end
     if h.phase == 'h' then tell(h) end
     unbind(h)
     if l.limit >= 0 and h.connections > l.limit then shrink(h, l.limit) end

@@ -88,6 +88,59 @@ public sealed class ClientHabitsTests
         world.Issuer.Users.Keys.ShouldContain(vso.Username, "what the deployment works with is there");
     }
 
+    /// <summary>Both logins of its holder have no room side by side, so the holder stays until the old one ends: restarts for that alone are few.</summary>
+    [Fact]
+    public async Task Vault_Secrets_Operator_does_not_restart_again_and_again_while_its_holder_has_no_room_to_move()
+    {
+        await using var world = new World(World.OrdersApi with { Connections = new() { Default = 40, Max = 40 } }, capacity: 70);
+        world.Issuer.Life = TimeSpan.FromHours(12);
+        var replica = await world.ReplicaAsync();
+        var vso = new SecretsOperator(world, replica);
+        await vso.SyncAsync();
+        var old = vso.Username;
+        (await world.PassAsync(replica.Leases.RotateAsync(Identity.Callers.Pod("op", "op"), "orders-api", "for a test", World.From, Cancellation).AsTask(), Minute)).ShouldBeNull();
+
+        for (var minute = 0; minute < 14 * 60; minute++)
+        {
+            world.Clock.Advance(Minute);
+            await world.IdleAsync();
+            await vso.LookAsync();
+            world.Issuer.Users.Keys.ShouldContain(vso.Username, $"after {minute} minutes, what the deployment works with is there");
+        }
+
+        vso.Username.ShouldNotBe(old);
+        vso.Restarts.Count.ShouldBeInRange(1, 10, string.Join("; ", vso.Restarts));
+    }
+
+    /// <summary>One holder may stand for a whole deployment (VSO, ESO), whose pods have the next login only after a rolling restart.</summary>
+    [Fact]
+    public async Task L4_a_login_works_for_as_long_as_its_client_was_told_although_its_holder_has_moved()
+    {
+        await using var world = new World();
+        var replica = await world.ReplicaAsync();
+        var vso = new SecretsOperator(world, replica);
+        await vso.SyncAsync();
+        var (old, told) = (vso.Username, world.Clock.GetUtcNow() + vso.Duration);
+        (await world.PassAsync(replica.Leases.RotateAsync(Identity.Callers.Pod("op", "op"), "orders-api", "for a test", World.From, Cancellation).AsTask(), Minute)).ShouldBeNull();
+        for (var seconds = 0; vso.Username == old && seconds < 60; seconds++)
+        {
+            await vso.SyncAsync();
+            await world.PassAsync(TimeSpan.FromSeconds(1));
+        }
+
+        vso.Username.ShouldNotBe(old);
+        (told - world.Clock.GetUtcNow()).ShouldBeGreaterThan(TimeSpan.FromMinutes(15));
+        while (world.Clock.GetUtcNow() < told - TimeSpan.FromSeconds(30))
+        {
+            world.Issuer.Users.Keys.ShouldContain(old, $"{told - world.Clock.GetUtcNow()} before it was to end");
+            await world.PassAsync(TimeSpan.FromSeconds(10));
+            await vso.LookAsync();
+        }
+
+        // The holder itself was given more than its client was told.
+        await world.PassAsync(() => !world.Issuer.Users.ContainsKey(old), World.OrdersApi.HolderTtl);
+    }
+
     /// <summary>
     /// Of a static role the operator waits for the told time, half a second and up to 150 ms more. Up to 0.10 it kept the time that it was told before
     /// whenever it found the password unchanged, and so came a whole turn late (controllers/vaultdynamicsecret_controller.go@9b840a5a, computePostSyncHorizon).

@@ -271,6 +271,7 @@ public sealed class LeaseTests
         // Whoever reads again has the next login; its old lease is given no more time.
         var again = await callers[0].ReadAsync();
         again.Username.ShouldNotBe(old);
+        (await callers[0].RenewAsync(leases[0].LeaseId)).LeaseDuration.ShouldBe(1);
         (await callers[0].RenewAsync(leases[0].LeaseId)).Error.ShouldBe("past the max TTL, cannot renew");
         (await callers[0].RenewAsync(again.LeaseId)).LeaseDuration.ShouldBe(1200);
 
@@ -281,5 +282,89 @@ public sealed class LeaseTests
         await world.ForwardAsync(TimeSpan.FromSeconds(61));
         (await callers[1].RenewAsync(leases[1].LeaseId)).Status.ShouldBe(400);
         world.Issuer.Users.ContainsKey(old).ShouldBeTrue();
+    }
+
+    // A client of Vault cannot be told another size, and only another read brings it the next login.
+    [Fact]
+    public async Task A_client_whose_number_is_raised_reads_on_with_what_it_has_and_is_told_so()
+    {
+        await using var world = new BrokerWorld(
+            ("VaultApi:SecretMounts:database:Roles:orders-api:Role", "orders-api"), ("VaultApi:SecretMounts:database:Roles:orders-api:Connections", "5"),
+            ("VaultApi:SecretMounts:database:Roles:orders-more:Role", "orders-api"), ("VaultApi:SecretMounts:database:Roles:orders-more:Connections", "10"));
+        var caller = await VaultCaller.OfPodAsync(world, await world.ReplicaAsync(), "uid-1");
+        (await caller.ReadAsync()).Status.ShouldBe(200);
+
+        foreach (var read in new[] { await caller.ReadAsync("orders-more"), await caller.ReadAsync(headers: ("X-Broker-Connections", "10")) })
+        {
+            read.Status.ShouldBe(200, read.Text);
+            read.Headers.GetValues("X-Broker-Connections").Single().ShouldBe("5");
+            read.Warning!.ShouldStartWith("Connections: 5 of 10: this holder was granted 5 before");
+        }
+    }
+
+    [Fact]
+    public async Task The_number_in_the_mount_table_is_what_a_read_stands_for_and_not_the_least_it_accepts()
+    {
+        await using var world = new BrokerWorld(
+            ("Databases:orders:Budget:Ceiling", "8"), ("VaultApi:SecretMounts:database:Roles:orders-api:Role", "orders-api"), ("VaultApi:SecretMounts:database:Roles:orders-api:Connections", "5"));
+        var replica = await world.ReplicaAsync();
+        (await (await VaultCaller.OfPodAsync(world, replica, "uid-1")).ReadAsync()).Status.ShouldBe(200);
+        var late = await VaultCaller.OfPodAsync(world, replica, "uid-2");
+
+        (await late.ReadAsync(headers: ("X-Broker-Connections", "5"))).Status.ShouldBe(503, "who names a number itself needs it");
+        var read = await late.ReadAsync();
+
+        read.Status.ShouldBe(200, read.Text);
+        read.Headers.GetValues("X-Broker-Connections").Single().ShouldBe("3");
+        read.Warning!.ShouldStartWith("Connections: 3 of 5");
+    }
+
+    // Where it is refused at once, a LifetimeWatcher renews in a loop without pause until its time is nearly over (openbao/openbao#3747).
+    [Fact]
+    public async Task A_lease_that_ends_because_its_pod_has_read_again_is_shortened_before_it_is_refused()
+    {
+        await using var world = new BrokerWorld();
+        var replica = await world.ReplicaAsync();
+        var (one, other) = (await VaultCaller.OfPodAsync(world, replica, "uid-1"), await VaultCaller.OfPodAsync(world, replica, "uid-1"));
+        var (first, second) = (await one.ReadAsync(), await other.ReadAsync());
+        (await world.SendAsync(replica, HttpMethod.Post, "/api/v1/roles/orders-api/rotate", world.Person("operators"), new() { ["reason"] = "for a test" })).Status.ShouldBeInRange(200, 204);
+        await Eventually.HoldsAsync(async () => (await one.ReadAsync()).Username != first.Username, "its pod has the next login", TestContext.Current.CancellationToken);
+
+        var renewed = await other.RenewAsync(second.LeaseId, second.LeaseDuration);
+
+        (renewed.Status, renewed.LeaseId, renewed.LeaseDuration).ShouldBe((200, second.LeaseId, 1), renewed.Text);
+        renewed.Warning!.ShouldStartWith("TTL of \"20m\" exceeded the effective max_ttl of \"");
+        (await other.RenewAsync(second.LeaseId)).Error.ShouldBe("past the max TTL, cannot renew");
+    }
+
+    [Fact]
+    public async Task A_client_that_renews_what_is_over_without_a_pause_is_answered_once_a_second()
+    {
+        await using var world = new BrokerWorld();
+        var caller = await VaultCaller.OfPodAsync(world, await world.ReplicaAsync(), "uid-1");
+        var lease = (await caller.ReadAsync()).LeaseId;
+        (await caller.RevokeAsync(lease)).Status.ShouldBe(204);
+        var began = world.Time.GetTimestamp();
+
+        for (var renewal = 0; renewal < 3; renewal++) (await caller.RenewAsync(lease)).Error.ShouldBe("lease not found");
+
+        world.Time.GetElapsedTime(began).ShouldBeGreaterThan(TimeSpan.FromSeconds(1.9));
+    }
+
+    // Spring Vault 2.1 and 2.2 end a lease so, as does a SysLeases of today that is told to (LeaseEndpoints.LeasesRevokedByPrefix).
+    [Fact]
+    public async Task A_whole_lease_id_may_stand_where_a_prefix_does_and_a_prefix_may_not()
+    {
+        await using var world = new BrokerWorld();
+        var replica = await world.ReplicaAsync();
+        var (owner, other) = (await VaultCaller.OfPodAsync(world, replica, "uid-1"), await VaultCaller.OfPodAsync(world, replica, "uid-2"));
+        var lease = (await owner.ReadAsync()).LeaseId;
+
+        (await other.SendAsync("PUT", $"sys/leases/revoke-prefix/{lease}")).Status.ShouldBe(403);
+        (await owner.SendAsync("PUT", $"sys/leases/revoke-prefix/{lease[..lease.LastIndexOf('/')]}")).Status.ShouldBe(403);
+        (await owner.RenewAsync(lease)).Status.ShouldBe(200);
+        (await owner.SendAsync("PUT", $"sys/leases/revoke-prefix/{lease}")).Status.ShouldBe(204);
+
+        (await owner.RenewAsync(lease)).Error.ShouldBe("lease not found");
     }
 }

@@ -276,4 +276,18 @@ public sealed class LoginTests
             if (audit is not null) services.Replace(ServiceDescriptor.Singleton(audit));
         },
     };
+
+    // The file that "kubectl create token … > file" makes ends with a line's end, and "vault write … jwt=@file" sends it as it is.
+    [Theory]
+    [InlineData("kubernetes", "orders-api")]
+    [InlineData("ci", "deploy")]
+    public async Task A_proof_from_a_file_may_end_with_a_lines_end(string mount, string role)
+    {
+        await using var world = new BrokerWorld();
+        var caller = new VaultCaller(await world.ReplicaAsync());
+
+        var login = await caller.LogInAsync((mount == "ci" ? world.Job() : world.Pod()) + "\r\n", role, mount);
+
+        login.Status.ShouldBe(200, login.Text);
+    }
 }

@@ -221,11 +221,18 @@ public sealed class PassThroughTests
         var caller = await VaultCaller.OfPodAsync(world, replica, "uid-1");
         await vault.RevokeTokenAsync(vault.LiveTokens.Single());
 
-        (await caller.SendAsync("PUT", "auth/token/renew-self")).Status.ShouldBe(200);
+        vault.Fail("auth/kubernetes/login", new SimulatedFault.Answer(403, "permission denied"), times: 10);
+        for (var turn = 1; turn <= 3; turn++)
+        {
+            world.Time.Forward(TimeSpan.FromMinutes(5));
+            ((int)(await caller.SendAsync("PUT", "auth/token/renew-self")).Body["auth"]!["lease_duration"]!).ShouldBeLessThanOrEqualTo(3600 - turn * 300, "it is renewed no more, so that its client logs in again");
+        }
 
         var refused = await caller.SendAsync("GET", "secret/data/app");
         (refused.Status, (string?)refused.Body["errors"]?[1]).ShouldBe((403, "this login has no token of the Vault behind the broker, which refused it or did not answer then: log in again"), refused.Text);
+        refused.Error!.ShouldContain("invalid token", Case.Sensitive, "an Agent logs in again at these words");
         (await caller.ReadAsync()).Status.ShouldBe(200, "the broker's own roles are there");
+        vault.ForgetFaults();
 
         vault.Tokens = new() { Batch = true, Ttl = TimeSpan.FromMinutes(20) };
         caller = await VaultCaller.OfPodAsync(world, replica, "uid-2");
@@ -234,6 +241,61 @@ public sealed class PassThroughTests
 
         vault.Fail("auth/token/renew-self", new SimulatedFault.Die());
         ((int)(await caller.SendAsync("PUT", "auth/token/renew-self")).Body["auth"]!["lease_duration"]!).ShouldBe(3600, "a Vault that is away takes nobody's token away");
+    }
+
+    // A client that renews without end would otherwise be refused without end.
+    [Fact]
+    public async Task A_login_that_was_refused_there_is_renewed_no_more_once_something_was_to_pass()
+    {
+        await using var vault = await VaultAsync();
+        await using var world = World(vault);
+        var replica = await world.ReplicaAsync();
+        vault.Fail("auth/kubernetes/login", new SimulatedFault.Answer(403, "permission denied"), times: 100);
+        var (passes, reads) = (await VaultCaller.OfPodAsync(world, replica, "uid-1"), await VaultCaller.OfPodAsync(world, replica, "uid-2"));
+        var refused = await passes.SendAsync("GET", "secret/data/app");
+        (refused.Status, refused.Error).ShouldBe((403, "permission denied"), "it has just logged in: once more would not help it");
+
+        for (var turn = 1; turn <= 2; turn++)
+        {
+            world.Time.Forward(TimeSpan.FromMinutes(5));
+            ((int)(await passes.SendAsync("PUT", "auth/token/renew-self")).Body["auth"]!["lease_duration"]!).ShouldBeLessThanOrEqualTo(3600 - turn * 300);
+            ((int)(await reads.SendAsync("PUT", "auth/token/renew-self")).Body["auth"]!["lease_duration"]!).ShouldBe(3600, "it never needed that Vault");
+        }
+
+        (await passes.SendAsync("POST", "auth/token/revoke-self")).Status.ShouldBe(204);
+        vault.Seen.ShouldAllBe(request => request.Path == "auth/kubernetes/login", "there is no token to renew or revoke");
+    }
+
+    [Fact]
+    public async Task L7_What_is_not_there_is_no_refusal_of_its_caller_however_often_it_looks()
+    {
+        await using var vault = await VaultAsync();
+        await using var world = new BrokerWorld(("VaultApi:Upstream:Address", vault.Address.AbsoluteUri), ("VaultApi:Upstream:Pass:0", "secret"), ("VaultApi:Upstream:Timeout", "00:02:00"));
+        var caller = await VaultCaller.OfPodAsync(world, await world.ReplicaAsync(), "uid-1");
+
+        for (var look = 0; look < 320; look++) (await caller.SendAsync("GET", "secret/data/not-there")).Status.ShouldBe(404);
+
+        (await caller.SendAsync("POST", "secret/data/app", new JsonObject())).Status.ShouldBe(204);
+        Passed(world).Count(static record => record == ("granted", "GET secret/data/not-there: 404")).ShouldBe(320);
+    }
+
+    // Bank-Vaults' vault-env gives up ten seconds after its start (bank-vaults/vault-sdk vault/client.go).
+    [Fact]
+    public async Task A_Vault_that_hangs_holds_nobody_up_who_logs_in()
+    {
+        await using var vault = await VaultAsync();
+        await using var world = new BrokerWorld(("VaultApi:Upstream:Address", vault.Address.AbsoluteUri), ("VaultApi:Upstream:Pass:0", "secret"), ("VaultApi:Upstream:Timeout", "00:02:00"));
+        var replica = await world.ReplicaAsync();
+        vault.Fail("auth/kubernetes/login", new SimulatedFault.DoAndHang(), times: 10);
+        var began = world.Time.GetTimestamp();
+
+        for (var pod = 0; pod < 5; pod++) (await new VaultCaller(replica).LogInAsync(world.Pod($"uid-{pod}"))).Warning.ShouldNotBeNull();
+
+        world.Time.GetElapsedTime(began).ShouldBeLessThan(TimeSpan.FromMinutes(1));
+        vault.Count("PUT", "auth/kubernetes/login").ShouldBe(1, "who has not answered is not asked by each that comes");
+        vault.ForgetFaults();
+        world.Time.Forward(TimeSpan.FromSeconds(11));
+        (await new VaultCaller(replica).LogInAsync(world.Pod("uid-9"))).Warning.ShouldBeNull();
     }
 
     [Theory]
@@ -305,7 +367,7 @@ public sealed class PassThroughTests
         var replica = await world.ReplicaAsync();
         foreach (var fault in new SimulatedFault[] { new SimulatedFault.Die(), new SimulatedFault.Answer(403, "permission denied"), new SimulatedFault.Answer(500), new SimulatedFault.Answer(200, RawBody: "<html>") })
         {
-            vault.Fail("auth/kubernetes/login", fault);
+            vault.Fail("auth/kubernetes/login", fault, times: 2);
             var caller = new VaultCaller(replica);
             var login = await caller.LogInAsync(world.Pod("uid-1"));
 
@@ -315,6 +377,11 @@ public sealed class PassThroughTests
             var refused = await caller.SendAsync("GET", "secret/data/app");
             (refused.Status, refused.Error).ShouldBe((403, "permission denied"));
             refused.Body["errors"]!.AsArray().Count.ShouldBe(2, "a person reads why");
+            var asked = vault.Count("PUT", "auth/kubernetes/login");
+            (await caller.SendAsync("GET", "secret/data/app")).Status.ShouldBe(403);
+            vault.Count("PUT", "auth/kubernetes/login").ShouldBe(asked, "once in a while is often enough");
+            world.Time.Forward(TimeSpan.FromSeconds(11));
+            (await caller.SendAsync("GET", "secret/data/app")).Status.ShouldBe(200, "its proof logs it in there as soon as that answers");
             (await caller.LogInAsync(world.Pod("uid-1"))).Warning.ShouldBeNull();
             (await caller.SendAsync("GET", "secret/data/app")).Status.ShouldBe(200);
         }

@@ -16,6 +16,10 @@ public sealed class RecordedExchangesTests
     private const string Short = "The role of the recording lives for 5 s, and for 20 s at most; no role of the broker lives for less than 30.";
     private const string Newer = "The broker answers as the newer of the two does, and Vault since 1.6.";
 
+    private const string Over = "Vault since 1.17 says that the token is invalid, and its Agent logs in again at that alone.";
+
+    private static readonly string[] TokenIsOver = [""".errors is ["2 errors occurred:\n\t* permission denied\n\t* invalid token\n\n"] instead of ["permission denied"]"""];
+
     private static readonly Dictionary<string, (string[] Differences, string Reason)> OfEither = new(StringComparer.Ordinal)
     {
         ["lease-list"] = (["status 403 instead of 200"], "Listing leases needs sudo in Vault. The broker gives nobody that: its operators list leases at its own API."),
@@ -28,6 +32,8 @@ public sealed class RecordedExchangesTests
         ["creds-database-down"] = (["status 503 instead of 500"], "A database that is down comes back: 503 with Retry-After makes clients wait for it. Its driver's text is the broker's."),
         ["seal"] = (["status 403 instead of 204"], "Nobody seals the broker by this API."),
         ["unseal"] = (["status 403 instead of 200"], "Nor unseals it."),
+        ["creds-bad-token"] = (TokenIsOver, Over),
+        ["token-lookup-self-bad-token"] = (TokenIsOver, Over),
     };
 
     private static readonly Dictionary<string, (string[] Differences, string Reason)> OfVault15 = new(OfEither, StringComparer.Ordinal)

@@ -1,6 +1,7 @@
 using Broker.Api.Fronts.Vault;
 using Broker.Api.Fronts.Vault.Endpoints;
 using Broker.Api.Fronts.Vault.Wire;
+using Broker.Core.Model;
 using Broker.Tests.Security;
 using Microsoft.Extensions.DependencyInjection;
 using Shouldly;
@@ -83,5 +84,14 @@ public sealed class RefusalLinesTests
     private sealed class Faulty : IVaultEndpoints
     {
         public ValueTask<VaultReply?> TryAnswerAsync(VaultCall call) => call.Path == "faulty/path" ? throw new InvalidOperationException("password=hunter2") : default;
+    }
+
+    // Go's client sleeps through the whole of it within the minute that it gives a request, and then has no reason to show.
+    [Fact]
+    public void No_client_is_told_to_wait_longer_than_it_waits()
+    {
+        foreach (var code in Enum.GetValues<RefusalCode>())
+            (VaultRefusals.Of(new Refusal(code, "not now", TimeSpan.FromMinutes(10))).RetryAfter ?? TimeSpan.Zero).ShouldBeLessThanOrEqualTo(TimeSpan.FromSeconds(10), code.ToString());
+        new VaultError(503, "not now") { RetryAfter = TimeSpan.FromMinutes(10) }.RetryAfter.ShouldBe(TimeSpan.FromSeconds(10));
     }
 }

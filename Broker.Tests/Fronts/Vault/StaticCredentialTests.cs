@@ -181,6 +181,20 @@ public sealed class StaticCredentialTests
     }
 
     [Fact]
+    public async Task A_reader_whose_number_is_raised_reads_on_with_what_it_has_and_is_told_so()
+    {
+        await using var world = World(("RotationPeriod", "01:00:00"));
+        var caller = await VaultCaller.OfPodAsync(world, await world.ReplicaAsync(), "uid-1");
+        (await caller.SendAsync("GET", "database/static-creds/reports", headers: ("X-Broker-Connections", "2"))).Status.ShouldBe(200);
+
+        var read = await caller.SendAsync("GET", "database/static-creds/reports", headers: ("X-Broker-Connections", "7"));
+
+        read.Status.ShouldBe(200, read.Text);
+        read.Headers.GetValues("X-Broker-Connections").Single().ShouldBe("2");
+        read.Warning!.ShouldStartWith("Connections: 2 of 7");
+    }
+
+    [Fact]
     public async Task The_native_API_gives_them_too()
     {
         await using var world = World(("RotationPeriod", "01:00:00"));

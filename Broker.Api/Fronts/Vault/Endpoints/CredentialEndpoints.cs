@@ -1,4 +1,3 @@
-using System.Globalization;
 using Broker.Api.Fronts.Native.Credentials;
 using Broker.Api.Fronts.Vault.Wire;
 using Broker.Core.Catalog;
@@ -23,7 +22,7 @@ internal sealed class CredentialEndpoints(ICatalog catalog, VaultRequests reques
 
         // A pod is one holder however often it logs in. A caller without a pod is told apart by its token, unless it names itself.
         var holder = call.Holder ?? (client.Caller.PodUid is null ? client.Live.Token.Accessor : null);
-        var ask = new Ask(client.Caller, role.Role, holder, call.Connections ?? role.Connections, call.MinConnections, PreferWait.Of(call.Context.Request), requests.StandingOriginOf(call, client, strictly: true))
+        var ask = new Ask(client.Caller, role.Role, holder, call.Connections ?? role.Connections, call.LeastOf(current.Roles[role.Role]), PreferWait.Of(call.Context.Request), requests.StandingOriginOf(call, client, strictly: true))
         {
             Breathes = false, // Vault's clients cannot be told another size
         };
@@ -35,8 +34,8 @@ internal sealed class CredentialEndpoints(ICatalog catalog, VaultRequests reques
             LeaseId = term.Handle.Id,
             Renewable = true,
             LeaseDuration = TimeSpan.FromSeconds(Math.Floor(term.EndsIn.TotalSeconds)),
-            Warnings = grant.FewerBecause is { } why ? [$"Connections: {why}"] : [],
-            Headers = [("X-Broker-Connections", grant.Connections.ToString(CultureInfo.InvariantCulture))],
+            Warnings = GrantedSize.WarningsOf(grant),
+            Headers = GrantedSize.HeadersOf(grant),
             Data = json =>
             {
                 json.WriteString("password", grant.Credentials.Login.Password.Reveal());

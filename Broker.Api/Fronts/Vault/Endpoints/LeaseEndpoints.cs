@@ -11,12 +11,19 @@ namespace Broker.Api.Fronts.Vault.Endpoints;
 /// <c>sys/leases/{renew,revoke,lookup}</c> and their older names. All answer from the ledger; none waits for an issuer or is limited,
 /// because several clients take any failure to renew for the lease's end and read again.
 /// </summary>
-internal sealed class LeaseEndpoints(VaultRequests requests, HandleDesk desk, PassThrough passing, ShadowReads shadow) : IVaultEndpoints
+internal sealed class LeaseEndpoints(VaultRequests requests, HandleDesk desk, PassThrough passing, ShadowReads shadow, RenewalPace pace) : IVaultEndpoints
 {
     public async ValueTask<VaultReply?> TryAnswerAsync(VaultCall call)
     {
         if (VerbOf(call.Path, out var inPath) is not { } verb) return null;
         var client = await requests.ClientOfAsync(call, strictly: false);
+        if (verb is Verb.RevokePrefix)
+        {
+            // A whole lease id is the longest prefix of one lease, and some clients end theirs so (Spring Vault 2.1, LeaseEndpoints.LeasesRevokedByPrefix).
+            if (inPath is not { Length: > 0 } whole || (await desk.LookUpAsync(client.Caller, whole, call.Cancellation)).Term is null) throw VaultError.PermissionDenied();
+            verb = Verb.Revoke;
+        }
+
         if (verb is Verb.Other || (verb is Verb.LookUp && call.Operation is VaultOperation.List)) throw VaultError.PermissionDenied();
         call.Must(VaultOperation.Update);
 
@@ -46,7 +53,12 @@ internal sealed class LeaseEndpoints(VaultRequests requests, HandleDesk desk, Pa
     private async ValueTask<VaultReply> RenewAsync(VaultCall call, VaultClient client, string id)
     {
         var outcome = await desk.RenewAsync(client.Caller, id, call.Body.Duration("increment"), requests.StandingOriginOf(call, client, strictly: false), call.Cancellation);
-        if (outcome.Term is not { } term) throw NotRenewed(outcome.Refusal!);
+        if (outcome.Term is not { } term)
+        {
+            if (outcome.Refusal!.Code is RefusalCode.HolderUnknown or RefusalCode.LeaseUnknown) await pace.WaitAsync(client, id, call.Cancellation);
+            throw NotRenewed(outcome.Refusal!);
+        }
+
         return new VaultReply
         {
             LeaseId = term.Handle.Id,
@@ -108,13 +120,14 @@ internal sealed class LeaseEndpoints(VaultRequests requests, HandleDesk desk, Pa
 
     private static readonly (string Prefix, Verb Verb)[] Prefixes =
     [
-        ("sys/leases/renew", Verb.Renew), ("sys/leases/revoke", Verb.Revoke), ("sys/leases/lookup", Verb.LookUp), ("sys/renew", Verb.Renew), ("sys/revoke", Verb.Revoke),
+        ("sys/leases/renew", Verb.Renew), ("sys/leases/revoke", Verb.Revoke), ("sys/leases/revoke-prefix", Verb.RevokePrefix), ("sys/leases/lookup", Verb.LookUp), ("sys/renew", Verb.Renew), ("sys/revoke", Verb.Revoke),
     ];
 
     private enum Verb
     {
         Renew,
         Revoke,
+        RevokePrefix,
         LookUp,
         Other,
     }

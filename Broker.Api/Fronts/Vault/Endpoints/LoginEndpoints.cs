@@ -36,7 +36,7 @@ internal sealed class LoginEndpoints(ICatalog catalog, ProofGate gate, AppRoleLo
     private async ValueTask<Proven> KubernetesAsync(VaultCall call, AuthMount mount, CatalogSnapshot current)
     {
         var role = call.Body.Text("role") is { Length: > 0 } given ? given : mount.DefaultRole ?? throw VaultError.Bad("missing role");
-        var jwt = call.Body.Text("jwt") is { Length: > 0 } text ? text : throw VaultError.Bad("missing jwt");
+        var jwt = JwtOf(call) ?? throw VaultError.Bad("missing jwt");
         var proof = await gate.ProveAsync(call.Context, jwt.AsMemory());
         if (CallerOf(proof, mount) is not { } caller) throw Unproven(proof) ?? VaultError.NoToken();
         call.Context.SetProof(proof); // a refusal from here on has a name
@@ -49,7 +49,7 @@ internal sealed class LoginEndpoints(ICatalog catalog, ProofGate gate, AppRoleLo
     private async ValueTask<Proven> JwtAsync(VaultCall call, AuthMount mount, CatalogSnapshot current)
     {
         var role = (call.Body.Text("role") is { Length: > 0 } given ? given : mount.DefaultRole ?? throw VaultError.Bad("missing role")).ToLowerInvariant();
-        var jwt = call.Body.Text("jwt") is { Length: > 0 } text ? text : throw VaultError.Bad("missing token");
+        var jwt = JwtOf(call) ?? throw VaultError.Bad("missing token");
         var proof = await gate.ProveAsync(call.Context, jwt.AsMemory());
         if (CallerOf(proof, mount) is not { } caller) throw Unproven(proof) ?? new VaultError(400, $"error validating token: {(proof.Failure ?? ProofFailure.UnknownIssuer).Describe()}") { ProvesNobody = true };
         call.Context.SetProof(proof);
@@ -57,6 +57,9 @@ internal sealed class LoginEndpoints(ICatalog catalog, ProofGate gate, AppRoleLo
             : roles.Any(name => current.Roles[name].MayBeHadBy(caller)) ? new(caller, role, jwt)
             : throw VaultError.Bad("error validating claims: claims do not match any associated bound claim values");
     }
+
+    // A file's content ends with a line's end (vault write … jwt=@file), which Vault overlooks.
+    private static string? JwtOf(VaultCall call) => call.Body.Text("jwt")?.Trim() is { Length: > 0 } text ? text : null;
 
     // The broker's own tokens log nobody in: their rights would live on in another form.
     private static Caller? CallerOf(Proof proof, AuthMount mount) => proof.Caller is { Session: null } caller && caller.Issuer == mount.Issuer ? caller : null;

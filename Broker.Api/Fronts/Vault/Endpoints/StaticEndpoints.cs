@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text.Json;
 using Broker.Api.Fronts.Native.Credentials;
 using Broker.Api.Fronts.Vault.Wire;
@@ -36,13 +35,17 @@ internal sealed class StaticEndpoints(ICatalog catalog, VaultRequests requests, 
         call.Must(VaultOperation.Read);
         var (role, users) = StaticOf(name, mount, current) ?? throw VaultError.Bad($"unknown role: {name}");
         var holder = call.Holder ?? (client.Caller.PodUid is null ? SameForAllTokens : null);
-        var ask = new Ask(client.Caller, role.Role, holder, call.Connections ?? role.Connections, null, PreferWait.Of(call.Context.Request), requests.StandingOriginOf(call, client, strictly: true));
+        var ask = new Ask(client.Caller, role.Role, holder, call.Connections ?? role.Connections, call.LeastOf(current.Roles[role.Role]), PreferWait.Of(call.Context.Request), requests.StandingOriginOf(call, client, strictly: true))
+        {
+            Breathes = false, // as with a lease
+        };
         var outcome = await desk.ReadStaticAsync(ask, users.Rotation, call.Cancellation);
         if (outcome.Grant is not { } grant) throw VaultRefusals.Of(outcome.Refusal!, role.Role);
         var login = grant.Credentials.Login;
         return new VaultReply
         {
-            Headers = [("X-Broker-Connections", grant.Connections.ToString(CultureInfo.InvariantCulture))],
+            Warnings = GrantedSize.WarningsOf(grant),
+            Headers = GrantedSize.HeadersOf(grant),
             Data = json =>
             {
                 json.WriteTime("last_vault_rotation", grant.Lease.IssuedAt);

@@ -23,6 +23,8 @@ internal sealed class PassThrough(ICatalog catalog, UpstreamLogins logins, Vault
     // Vault's own limit (OpenBao http/handler.go DefaultMaxRequestSize): the body is streamed, so it costs no memory here.
     private const long LongestBody = 32 * 1024 * 1024;
 
+    private static readonly TimeSpan BetweenLogins = TimeSpan.FromMinutes(1);
+
     // How up to date the server has to be that answers a read, and how up to date this one is (Vault's api/client.go, WithState and RequireState).
     private const string Index = "X-Vault-Index";
     private static readonly string[] Forth = [Index, "X-Vault-Inconsistent", "X-Vault-Forward"];
@@ -99,8 +101,8 @@ internal sealed class PassThrough(ICatalog catalog, UpstreamLogins logins, Vault
     private async Task<HttpResponseMessage> SendAsync(VaultCall call, VaultClient client, HttpMethod method, string path, string query, HttpContent? content)
     {
         var upstream = logins.Channel ?? throw VaultError.NoHandler(path);
-        if (await logins.TokenOfAsync(client, call.Cancellation) is not { } token)
-            throw new VaultError(403, "permission denied", "this login has no token of the Vault behind the broker, which refused it or did not answer then: log in again");
+        if (await logins.TokenOfAsync(call, client) is not { } token)
+            throw new VaultError(403, WordsFor(client), "this login has no token of the Vault behind the broker, which refused it or did not answer then: log in again");
         // In another namespace it would be another thing.
         var what = $"{method} {((upstream.Settings.Namespace ?? call.Namespace) is { Length: > 0 } space ? space + "/" : "")}{path}";
         var changes = method.Method is not ("GET" or "HEAD" or "LIST");
@@ -122,8 +124,9 @@ internal sealed class PassThrough(ICatalog catalog, UpstreamLogins logins, Vault
         var status = (int)response.StatusCode;
         try
         {
+            // What is not there, or was asked for wrongly, is no refusal of the caller: that it was refused too often ends its writes (CallerRefusals).
             // A standby also redirects what it passed on and got no answer to (OpenBao http/handler.go forwardRequest).
-            await RecordAsync(call, client, status is >= 300 and < 400 or >= 500 ? AuditOutcome.Failed : status >= 400 ? AuditOutcome.Refused : AuditOutcome.Granted, string.Create(CultureInfo.InvariantCulture, $"{what}: {status}"), status);
+            await RecordAsync(call, client, status is 401 or 403 or 429 ? AuditOutcome.Refused : status is >= 300 and < 400 or >= 500 ? AuditOutcome.Failed : AuditOutcome.Granted, string.Create(CultureInfo.InvariantCulture, $"{what}: {status}"), status);
         }
         catch (VaultError)
         {
@@ -135,6 +138,9 @@ internal sealed class PassThrough(ICatalog catalog, UpstreamLogins logins, Vault
         response.Dispose();
         throw new VaultError(503, "The Vault behind the broker is a standby that names another: its address has to be the active one's.") { RetryAfter = TimeSpan.FromSeconds(1) };
     }
+
+    // At the words of Vault an Agent logs in again, at once and each time: who has just done that would do nothing else.
+    private string WordsFor(VaultClient client) => time.GetUtcNow() - client.Live.Token.IssuedAt < BetweenLogins ? "permission denied" : VaultError.TokenIsOver;
 
     // The refusal as it is recorded: by itself, or counted.
     private async ValueTask<Refusal?> RecordAsync(VaultCall call, VaultClient client, AuditOutcome outcome, string detail, int? status, Refusal? refusal = null)

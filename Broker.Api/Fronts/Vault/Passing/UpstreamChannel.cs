@@ -74,16 +74,22 @@ internal sealed class UpstreamChannel : IDisposable
     }
 
     /// <summary>Sends a few fields, and reads the whole answer.</summary>
+    /// <param name="path">As above.</param>
+    /// <param name="fields">The body.</param>
+    /// <param name="token">As above.</param>
+    /// <param name="space">As above.</param>
+    /// <param name="cancellation">The client left.</param>
+    /// <param name="within">How long all of it may take; null: the configured time.</param>
     /// <exception cref="VaultError">It does not answer.</exception>
-    public async Task<(int Status, byte[] Body)> AskAsync(string path, IReadOnlyDictionary<string, string> fields, Secret? token, string? space, CancellationToken cancellation)
+    public async Task<(int Status, byte[] Body)> AskAsync(string path, IReadOnlyDictionary<string, string> fields, Secret? token, string? space, CancellationToken cancellation, TimeSpan? within = null)
     {
         using var content = new ByteArrayContent(JsonSerializer.SerializeToUtf8Bytes(fields));
         content.Headers.TryAddWithoutValidation("Content-Type", "application/json");
-        using var deadline = new CancellationTokenSource(Settings.Timeout, time);
+        using var deadline = new CancellationTokenSource(within ?? Settings.Timeout, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellation);
-        using var response = await SendAsync(HttpMethod.Put, path, "", token, space, content, cancellation);
         try
         {
+            using var response = await SendAsync(HttpMethod.Put, path, "", token, space, content, either.Token);
             return ((int)response.StatusCode, await response.Content.ReadAsByteArrayAsync(either.Token));
         }
         catch (Exception e) when (e is HttpRequestException or IOException || (e is OperationCanceledException && !cancellation.IsCancellationRequested))

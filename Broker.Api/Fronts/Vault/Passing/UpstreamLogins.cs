@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Text;
 using System.Text.Json;
+using BitFaster.Caching.Lru;
 using Broker.Api.Fronts.Vault.Wire;
 using Broker.Core.Catalog;
 using Broker.Core.Ledger;
@@ -11,7 +12,8 @@ namespace Broker.Api.Fronts.Vault.Passing;
 
 /// <summary>
 /// Logs clients in at the Vault behind, by their own proof, and keeps the token of each beside the one that the broker gave it. A Vault that is
-/// away or refuses harms no login at the broker: passing requests are refused then, and the next login tries again.
+/// away or refuses harms no login at the broker: passing requests are refused then, the next of them tries again while the client's proof is valid, and the next
+/// login does. A client that was refused so is not renewed any more, so that it logs in.
 /// </summary>
 internal sealed class UpstreamLogins(ICatalog catalog, UpstreamTokens tokens, TimeProvider time, ILogger<UpstreamLogins> log) : IAsyncDisposable
 {
@@ -19,9 +21,14 @@ internal sealed class UpstreamLogins(ICatalog catalog, UpstreamTokens tokens, Ti
     public const int MostUnderWay = 250;
 
     private const int Tries = 3;
+    private const int MostAgain = 10_000;
+    private const string NotAnswered = "the Vault behind could not be logged in to: paths that pass to it are refused until it answers to your proof, or you log in again";
     private static readonly Dictionary<string, string> NoFields = [];
     private static readonly string[] Proofs = ["role", "jwt", "role_id", "secret_id"];
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
+    // A client that starts may give up after ten seconds (bank-vaults/vault-sdk vault/client.go).
+    private static readonly TimeSpan LongestLogin = TimeSpan.FromSeconds(3);
+    private static readonly TimeSpan BetweenTries = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan LongestFarewell = TimeSpan.FromSeconds(5);
 
     // Answers that still stream over it may take this long.
@@ -29,6 +36,8 @@ internal sealed class UpstreamLogins(ICatalog catalog, UpstreamTokens tokens, Ti
     private readonly ConcurrentDictionary<Task, byte> underWay = new();
     private readonly Lock gate = new();
     private readonly List<(UpstreamChannel Channel, ITimer End)> former = [];
+    private readonly FastConcurrentLru<string, (Moment At, Task Done)> again = new(Environment.ProcessorCount, MostAgain, StringComparer.Ordinal);
+    private volatile Silence? silence;
     private UpstreamChannel? channel;
     private int told;
 
@@ -51,37 +60,84 @@ internal sealed class UpstreamLogins(ICatalog catalog, UpstreamTokens tokens, Ti
         }
     }
 
-    /// <summary>Logs in there too.</summary>
+    /// <summary>
+    /// Logs in there too. A Vault that does not answer holds up nobody whose proof is kept and can be tried again: it is waited for briefly, and not by each that comes.
+    /// </summary>
     public async ValueTask<UpstreamLogin> LogInAsync(VaultCall call, AuthMount mount, VaultClient client)
     {
         if (Channel is not { } upstream) return default;
         var fields = Proofs.Select(name => KeyValuePair.Create(name, call.Body.Text(name)!)).Where(field => field.Value is { Length: > 0 }).ToDictionary(StringComparer.Ordinal);
+        if (client.Live.Token.Proof is null) return await LogInAsync(upstream, call, call.Path, mount.Name, client, fields, null, call.Cancellation);
+        if (silence is { } since && since.At.Age(time) < BetweenTries) return new(NotAnswered);
+        var within = upstream.Settings.Timeout < LongestLogin ? upstream.Settings.Timeout : LongestLogin;
+        var began = time.GetTimestamp();
+        var login = await LogInAsync(upstream, call, call.Path, mount.Name, client, fields, within, call.Cancellation);
+        silence = login.Failure == NotAnswered && time.GetElapsedTime(began) >= within / 2 ? new(Moment.Now(time)) : null;
+        return login;
+    }
+
+    private async Task<UpstreamLogin> LogInAsync(UpstreamChannel upstream, VaultCall call, string path, string mount, VaultClient client, Dictionary<string, string> fields, TimeSpan? within, CancellationToken cancellation)
+    {
         try
         {
-            var (status, body) = await upstream.AskAsync(call.Path, fields, null, call.Namespace, call.Cancellation);
+            var (status, body) = await upstream.AskAsync(path, fields, null, call.Namespace, cancellation, within);
             if (status == 200 && AuthIn(body) is var (text, lasts))
             {
                 var token = new UpstreamToken(text, call.Namespace);
-                if (await tokens.KeepAsync(client.Live.Id, OwnersGroup.AllOf(client.Caller, client.Live.Token.SecretId, call.Origin), token, client.Live.EndsIn, call.Cancellation)) return new(null, lasts);
+                if (await tokens.KeepAsync(client.Live.Id, GroupsOf(call, client), token, client.Live.EndsIn, cancellation)) return new(null, lasts);
                 await RevokeAsync(upstream, token);
                 return new("the ledger keeps no more tokens of the Vault behind");
             }
 
-            log.UpstreamLoginRefused(mount.Name, status);
+            log.UpstreamLoginRefused(mount, status);
             return new($"the Vault behind refused this login with status {status}: paths that pass to it are refused too");
         }
         catch (Exception e) when (e is VaultError or LedgerException)
         {
-            log.UpstreamLoginFailed(mount.Name, e.Message);
-            return new("the Vault behind could not be logged in to: paths that pass to it are refused until you log in again");
+            log.UpstreamLoginFailed(mount, e.Message);
+            return new(NotAnswered);
         }
     }
 
-    /// <summary>The token with which a client's requests pass; null: its login has none.</summary>
-    public async ValueTask<Secret?> TokenOfAsync(VaultClient client, CancellationToken cancellation) => (await tokens.FindAsync(client.Live.Id, cancellation))?.Token;
+    /// <summary>The token with which a client's requests pass; null: its login has none, and its proof gets it none now.</summary>
+    public async ValueTask<Secret?> TokenOfAsync(VaultCall call, VaultClient client)
+    {
+        if (await FindAsync() is { } token) return token;
+        await LogInAgainAsync(call, client);
+        if (await FindAsync() is { } late) return late;
+        await tokens.MissAsync(client.Live.Id, GroupsOf(call, client), client.Live.EndsIn, call.Cancellation);
+        return null;
+
+        async ValueTask<Secret?> FindAsync() => await tokens.FindAsync(client.Live.Id, call.Cancellation) is { IsMissing: false } known ? known.Token : null;
+    }
+
+    // By its first login's proof, which requests that come together share. The client was told already how long its token lives: should the one there live less, its next renewal says so.
+    private Task LogInAgainAsync(VaultCall call, VaultClient client)
+    {
+        var token = client.Live.Token;
+        if (token.Proof is not { } proof || time.GetUtcNow() >= token.ProofEndsAt || Channel is not { } upstream) return Task.CompletedTask;
+        lock (gate)
+        {
+            if (again.TryGet(client.Live.Id, out var known) && known.At.Age(time) < BetweenTries) return known.Done;
+            var task = RunAsync();
+            again.AddOrUpdate(client.Live.Id, (Moment.Now(time), task));
+            return task;
+        }
+
+        async Task RunAsync()
+        {
+            await Task.Yield();
+            var mount = call.Namespace is { } space && token.Mount.StartsWith(space + "/", StringComparison.Ordinal) ? token.Mount[(space.Length + 1)..] : token.Mount;
+            var fields = new Dictionary<string, string>(StringComparer.Ordinal) { ["jwt"] = proof };
+            if (token.Metadata.GetValueOrDefault("role") is { } role) fields["role"] = role;
+            await LogInAsync(upstream, call, $"auth/{mount}/login", token.Mount, client, fields, null, CancellationToken.None);
+        }
+    }
+
+    private static IReadOnlyList<string> GroupsOf(VaultCall call, VaultClient client) => OwnersGroup.AllOf(client.Caller, client.Live.Token.SecretId, call.Origin);
 
     /// <summary>
-    /// A client token was renewed: so is its token there. One that is over there is dropped, so that its client reads that it has to log in again.
+    /// A client token was renewed: so is its token there. One that is over there, or is missing, bounds it to what it had, so that its client logs in again.
     /// </summary>
     /// <param name="live">The client token, renewed.</param>
     /// <param name="before">How long it had left before.</param>
@@ -89,18 +145,19 @@ internal sealed class UpstreamLogins(ICatalog catalog, UpstreamTokens tokens, Ti
     public Task<TimeSpan?> RenewAsync(LiveToken live, TimeSpan before) => TellAsync(async upstream =>
     {
         if (await tokens.RenewAsync(live.Id, live.EndsIn, CancellationToken.None) is not { } kept) return null;
+        if (kept.IsMissing) return TimeSpan.FromSeconds(Math.Floor(before.TotalSeconds));
         var (status, body) = await upstream.AskAsync("auth/token/renew-self", NoFields, kept.Token, kept.Namespace, CancellationToken.None);
         if (status == 200) return AuthIn(body)?.Lasts;
         log.UpstreamRenewalRefused(live.Token.Accessor, status);
         if (status is not (400 or 403)) return null;
-        if (!MayLive(status, body)) await tokens.TakeAsync(live.Id, CancellationToken.None);
+        if (!MayLive(status, body)) await tokens.LoseAsync(live.Id, live.EndsIn, CancellationToken.None);
         return TimeSpan.FromSeconds(Math.Floor(before.TotalSeconds));
     });
 
     /// <summary>A client token was revoked: its token there is revoked in the background.</summary>
     public void Revoked(LiveToken live) => _ = TellAsync(async upstream =>
     {
-        if (await tokens.TakeAsync(live.Id, CancellationToken.None) is { } token) await RevokeAsync(upstream, token);
+        if (await tokens.TakeAsync(live.Id, CancellationToken.None) is { IsMissing: false } token) await RevokeAsync(upstream, token);
         return null;
     });
 
@@ -198,6 +255,9 @@ internal sealed class UpstreamLogins(ICatalog catalog, UpstreamTokens tokens, Ti
         return status == 403 ? text.Contains("1 error occurred", StringComparison.Ordinal) && !text.Contains("invalid token", StringComparison.Ordinal)
             : text.Contains("not renewable", StringComparison.Ordinal) || text.Contains("cannot be renewed", StringComparison.Ordinal);
     }
+
+    /// <summary>Since when it lets whoever logs in wait in vain.</summary>
+    private sealed record Silence(Moment At);
 
     private static (Secret Token, TimeSpan? Lasts)? AuthIn(byte[] body)
     {
