@@ -62,7 +62,12 @@ internal sealed class HolderDesk(
     /// Releases a holder; its connections become free at once. Null: done. Not on record before, as an order is: a release takes nothing from anybody else, and
     /// one whose record is missing is still held by the record.
     /// </summary>
-    public async ValueTask<Refusal?> ReleaseAsync(Caller caller, string holder, Origin origin, CancellationToken cancellation)
+    /// <param name="caller">The holder's owner.</param>
+    /// <param name="holder">The holder.</param>
+    /// <param name="origin">Where the request came from.</param>
+    /// <param name="cancellation">The caller left.</param>
+    /// <param name="mayHaveNone">Nobody said that there is such a holder: that there is none is not recorded.</param>
+    public async ValueTask<Refusal?> ReleaseAsync(Caller caller, string holder, Origin origin, CancellationToken cancellation, bool mayHaveNone = false)
     {
         var refusal = Find(caller, holder, out _, out var target);
         ReleasedHolder? had = null;
@@ -79,6 +84,7 @@ internal sealed class HolderDesk(
             }
         }
 
+        if (mayHaveNone && refusal?.Code is RefusalCode.HolderUnknown or RefusalCode.NotAllowed) return refusal;
         return await audit.EndAsync(RecordOf(AuditAction.Release, caller, holder, target, had, origin), refusal, cancellation);
     }
 
