@@ -10,7 +10,7 @@ namespace Broker.Core.Leases.Holders;
 
 /// <summary>Renews and releases holders.</summary>
 internal sealed class HolderDesk(
-    ICatalog catalog, SharedLedger ledger, CredentialDesk credentials, RememberedGrants remembered, DeskAudit audit, CallerShares shares, WaitingSettings waiting, TimeProvider time)
+    ICatalog catalog, SharedLedger ledger, CredentialDesk credentials, RememberedGrants remembered, DeskAudit audit, CallerShares shares, WaitingSettings waiting, BrokerMetrics metrics, TimeProvider time)
 {
     // A call to the ledger is given up after three seconds; the rest is for what the replica heard of its time to be on its way.
     private static readonly TimeSpan ReleasedWithin = TimeSpan.FromSeconds(4);
@@ -34,7 +34,7 @@ internal sealed class HolderDesk(
             : origin.Proof is { } proof && await proof.WhyNotAsync(cancellation) is { } unproven ? unproven
             : await RenewAsync(caller, id, target with { Proof = origin.Proof, Lease = lease }, allotment, cancellation);
         if (lease is not null && outcome.Grant is { } grant) outcome = grant with { Overlap = grant.Lease.Id == lease ? null : grant.Overlap ?? TimeSpan.Zero };
-        return await audit.WriteAsync(AuditAction.Renew, AskOf(caller, holder, id, origin), outcome, cancellation);
+        return await RecordRenewalAsync(caller, holder, id, target, origin, outcome, cancellation);
     }
 
     /// <summary>
@@ -54,8 +54,16 @@ internal sealed class HolderDesk(
     /// <summary>Records what came of a renewal that began with <see cref="StayAsync"/>.</summary>
     public ValueTask<Outcome> RecordStayAsync(Caller caller, string holder, Origin origin, Outcome outcome, CancellationToken cancellation)
     {
-        Find(caller, holder, out var id, out _);
-        return audit.WriteAsync(AuditAction.Renew, AskOf(caller, holder, id, origin), outcome, cancellation);
+        Find(caller, holder, out var id, out var target);
+        return RecordRenewalAsync(caller, holder, id, target, origin, outcome, cancellation);
+    }
+
+    // Counted where it was known to be a holder of a role that there is: callers choose what they write.
+    private async ValueTask<Outcome> RecordRenewalAsync(Caller caller, string holder, HolderId id, ClaimTarget? target, Origin origin, Outcome outcome, CancellationToken cancellation)
+    {
+        var told = await audit.WriteAsync(AuditAction.Renew, AskOf(caller, holder, id, origin), outcome, cancellation);
+        if (target is not null) metrics.Stayed(target.Role.Name, told.Refusal is { } refusal ? WireName.Of(refusal.Code) : BrokerMetrics.Granted);
+        return told;
     }
 
     /// <summary>
