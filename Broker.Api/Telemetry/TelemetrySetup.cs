@@ -29,7 +29,7 @@ public static class TelemetrySetup
         var (metricsByOtlp, tracesByOtlp) = (new OtlpExport(configuration, "METRICS"), new OtlpExport(configuration, "TRACES"));
         var (sendsMetrics, sendsTraces) = (metricsByOtlp.IsWanted, tracesByOtlp.IsWanted);
         OtlpExport.KeepMetrics(configuration);
-        services.AddHostedService<BudgetGauges>().AddHostedService<UpkeepGauges>();
+        services.AddHostedService<BudgetGauges>().AddHostedService<UpkeepGauges>().AddHostedService<IssuerGauges>();
         services.AddOpenTelemetry()
             .ConfigureResource(resource => resource.AddService("broker").AddEnvironmentVariableDetector()) // OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES go before it
             .WithMetrics(metrics =>

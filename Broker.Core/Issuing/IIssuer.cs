@@ -52,6 +52,9 @@ public interface IIssuer
     /// <exception cref="IssuerException">It could not be kept alive: leases end early unless somebody fixes that.</exception>
     Task<TimeSpan?> KeepAliveAsync(CancellationToken cancellation) => Task.FromResult<TimeSpan?>(null);
 
+    /// <summary>Whether the server that makes users would make one now; null where there is none besides the database.</summary>
+    Task<bool?> IsUpAsync(CancellationToken cancellation) => Task.FromResult<bool?>(null);
+
     /// <summary>
     /// Identifies what the issuer's leases depend on, and obtains it if there is none yet: when it changes, earlier leases may have ended with it. Null when they depend on
     /// nothing.

@@ -12,7 +12,7 @@ public sealed class BrokerMetrics
     public const string Name = Tracing.Name;
 
     /// <summary>The instruments that have a series for each role and outcome.</summary>
-    public static IReadOnlyCollection<string> ByRoleAndOutcome { get; } = ["broker.claims", "broker.claim.duration"];
+    public static IReadOnlyCollection<string> ByRoleAndOutcome { get; } = ["broker.claims", "broker.claim.duration", "broker.claims.late", "broker.holder.renewals"];
 
     /// <summary>The outcome of a granted claim; all others are refusals' codes.</summary>
     public const string Granted = "granted";
@@ -28,6 +28,13 @@ public sealed class BrokerMetrics
         }.Select(WireName.Of),
     ];
 
+    // Those that concern no claim: what keeps a holder from being renewed.
+    private static readonly string[] RenewalOutcomes =
+        [Granted, .. new[] { RefusalCode.IssuerUnavailable, RefusalCode.LedgerUnavailable, RefusalCode.DatabaseUnavailable, RefusalCode.AuditUnavailable }.Select(WireName.Of)];
+
+    // The objective and the alert, in seconds. Counted beside the histogram, whose series first appear with a value: an alert would not see the first late claims.
+    private static readonly (int Seconds, string Tag)[] Late = [(2, "2"), (5, "5")];
+
     private static readonly string[] IssueOutcomes =
         ["issued", .. new[] { RefusalCode.IssuerUnavailable, RefusalCode.IssueThrottled, RefusalCode.DatabaseUnavailable, RefusalCode.LoginFailed }.Select(WireName.Of)];
 
@@ -37,6 +44,8 @@ public sealed class BrokerMetrics
     private static readonly InstrumentAdvice<int> Claims = new() { HistogramBucketBoundaries = [1, 2, 5, 10, 20, 50, 100, 200, 500] };
 
     private readonly Counter<long> claims;
+    private readonly Counter<long> late;
+    private readonly Counter<long> stayed;
     private readonly Counter<long> admissions;
     private readonly Counter<long> unproven;
     private readonly Histogram<double> claimSeconds;
@@ -54,6 +63,8 @@ public sealed class BrokerMetrics
     {
         var meter = meters.Create(Name);
         claims = meter.CreateCounter<long>("broker.claims", "{claim}", "Claims answered, by role and outcome.");
+        late = meter.CreateCounter<long>("broker.claims.late", "{claim}", "Claims granted after more than 2 s, and after more than 5 s, by role.");
+        stayed = meter.CreateCounter<long>("broker.holder.renewals", "{holder}", "Renewals of holders answered, by role and outcome.");
         claimSeconds = meter.CreateHistogram<double>("broker.claim.duration", "s", "Time from a claim's arrival to its answer, waiting included.", advice: ClaimSeconds);
         issueSeconds = meter.CreateHistogram<double>("broker.issue.duration", "s", "Time to issue a lease, login check included.", advice: IssueSeconds);
         issues = meter.CreateCounter<long>("broker.issues", "{lease}", "Leases issued or tried, by database and outcome.");
@@ -77,6 +88,8 @@ public sealed class BrokerMetrics
         foreach (var role in catalog.Roles.Keys)
         {
             foreach (var outcome in ClaimOutcomes) claims.Add(0, new("broker.role", role), new("broker.outcome", outcome));
+            foreach (var outcome in RenewalOutcomes) stayed.Add(0, new("broker.role", role), new("broker.outcome", outcome));
+            foreach (var (_, over) in Late) late.Add(0, new("broker.role", role), new("broker.over", over));
         }
 
         foreach (var database in catalog.Databases.Keys)
@@ -96,7 +109,12 @@ public sealed class BrokerMetrics
     {
         claims.Add(1, new("broker.role", role), new("broker.outcome", outcome));
         claimSeconds.Record(took.TotalSeconds, new("broker.role", role), new("broker.outcome", outcome));
+        if (outcome != Granted) return;
+        foreach (var (seconds, over) in Late)
+            if (took.TotalSeconds > seconds) late.Add(1, new("broker.role", role), new("broker.over", over));
     }
+
+    public void Stayed(string role, string outcome) => stayed.Add(1, new("broker.role", role), new("broker.outcome", outcome));
 
     public void ClaimBatch(string database, int size) => batch.Record(size, new KeyValuePair<string, object?>("broker.database", database));
 

@@ -3,6 +3,7 @@ using Broker.Core.Audit;
 using Broker.Core.Catalog;
 using Broker.Core.Identity;
 using Broker.Core.Leases;
+using Broker.Core.Leases.Holders;
 using Broker.Core.Ledger;
 using Broker.Core.Limits;
 using Broker.Core.Model;
@@ -29,7 +30,7 @@ internal readonly record struct SessionOutcome(SessionAnswer? Session, Refusal? 
 }
 
 /// <summary>Exchanges a pipeline's token, which expires within minutes, for a session that lives as long as its job.</summary>
-internal sealed class SessionDesk(ICatalog catalog, SessionLedger ledger, SessionSealer sealer, DeskAudit audit, TimeProvider time)
+internal sealed class SessionDesk(ICatalog catalog, SessionLedger ledger, SessionSealer sealer, HolderDesk holders, DeskAudit audit, TimeProvider time)
 {
     private const int MostRoles = 50;
 
@@ -93,16 +94,33 @@ internal sealed class SessionDesk(ICatalog catalog, SessionLedger ledger, Sessio
         return refusal ?? (SessionOutcome)found!;
     }
 
-    /// <summary>Ends a session: every replica refuses it within a second.</summary>
+    /// <summary>Ends a session: every replica refuses it within a second. What its job held under the session's own name is released.</summary>
     public async ValueTask<SessionOutcome> RevokeAsync(Caller caller, string id, string? operatorsReason, Origin origin, CancellationToken cancellation)
     {
-        var (found, refusal) = await FindAsync(id, session => operatorsReason is not null || IsOwn(caller, id, session), cancellation);
+        Session? its = null;
+        var (found, refusal) = await FindAsync(
+            id,
+            session =>
+            {
+                its = session;
+                return operatorsReason is not null || IsOwn(caller, id, session);
+            },
+            cancellation);
         var order = DeskAudit.Of(AuditAction.Session, caller, null, origin, time) with { Reason = operatorsReason };
         var told = found is null
             ? await audit.EndAsync(order, refusal, cancellation)
             : await audit.CarryOutAsync(
                 order with { Detail = Said("ended", found) }, async () => await ledger.RevokeAsync(id, cancellation) ? null : Unknown(), cancellation);
-        return told is null ? found! : told;
+        if (told is not null) return told;
+        await ReleaseAsync(id, its!, found!.ExpiresAt, origin);
+        return found;
+    }
+
+    // Nobody else can: its token is over, and a later job of the same pipeline has other holders. What the job gave names of its own ends by itself.
+    private async ValueTask ReleaseAsync(string id, Session session, DateTimeOffset endsAt, Origin origin)
+    {
+        var job = session.Caller(id, endsAt, null, catalog.Current.Identity.Issuers.GetValueOrDefault(session.Issuer)?.Cluster);
+        foreach (var role in session.Roles) await holders.ReleaseAsync(job, HolderId.For(role, job, id).Value, origin, CancellationToken.None, mayHaveNone: true);
     }
 
     /// <summary>

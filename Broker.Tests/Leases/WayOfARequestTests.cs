@@ -87,6 +87,20 @@ public sealed class WayOfARequestTests
     }
 
     [Fact]
+    public async Task A_renewal_that_cannot_be_recorded_is_counted_as_refused()
+    {
+        await using var world = new World(capacity: 4);
+        var replica = await world.ReplicaAsync();
+        var grant = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
+        (await world.PassAsync(replica.RenewAsync(grant), Minute)).Refusal.ShouldBeNull();
+        replica.Audit.Broken = true;
+        (await world.PassAsync(replica.RenewAsync(grant), Minute)).Refusal!.Code.ShouldBe(RefusalCode.AuditUnavailable);
+
+        string[] outcomes = ["granted", "audit-unavailable"];
+        outcomes.ShouldAllBe(outcome => replica.Counted("broker.holder.renewals", outcome) == 1);
+    }
+
+    [Fact]
     public async Task L3_A_lease_past_half_its_life_is_not_given_to_new_holders()
     {
         await using var world = new World();

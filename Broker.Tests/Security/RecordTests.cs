@@ -7,6 +7,7 @@ using Broker.Api.Authentication.BrokerTokens;
 using Broker.Core.Audit;
 using Broker.Core.Audit.Unproven;
 using Broker.Core.Ledger;
+using Broker.Core.Operators.Indicators;
 using Broker.Tests.Authentication;
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Authentication.Cookies;
@@ -21,6 +22,18 @@ namespace Broker.Tests.Security;
 /// <summary>What the record has of those who prove nobody, and of those who look (laws L7 and L15).</summary>
 public sealed class RecordTests
 {
+    [Fact]
+    public async Task An_unproven_request_counts_among_those_to_the_APIs_where_it_is_one()
+    {
+        await using var world = new BrokerWorld();
+        var replica = await world.ReplicaAsync();
+        foreach (var path in new[] { "/metrics", "/openapi/v1.json", "/databases/orders" }) await world.SendAsync(replica, HttpMethod.Get, path, "nobody's");
+        world.Service<ILastHour>().Counts.Unproven.ShouldBe(0);
+
+        (await world.SendAsync(replica, HttpMethod.Get, "/api/v1/holders", "nobody's")).Status.ShouldBe(401);
+        world.Service<ILastHour>().Counts.Unproven.ShouldBe(1);
+    }
+
     [Fact]
     public async Task L15_An_unproven_caller_is_not_in_the_record_of_what_was_given_out()
     {

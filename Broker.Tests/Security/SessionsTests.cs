@@ -80,6 +80,27 @@ public sealed class SessionsTests
     }
 
     [Fact]
+    public async Task What_a_job_held_is_released_when_its_session_is_ended()
+    {
+        await using var world = new BrokerWorld();
+        var (one, other) = (await world.ReplicaAsync(), await world.ReplicaAsync());
+        var session = await world.OpenAsync(one, world.Job(), "deploy", "migrate");
+        var token = (string)session.Body["token"]!;
+        var grant = await world.ClaimAsync(one, token, "deploy");
+        grant.Status.ShouldBe(200);
+        (await HoldersAsync(one)).ShouldBe([(string)grant.Body["holder"]!["id"]!]);
+
+        (await world.SendAsync(other, HttpMethod.Delete, $"/api/v1/sessions/{session.Body["id"]}", token)).Status.ShouldBe(204);
+
+        (await HoldersAsync(other)).ShouldBeEmpty("the list is kept for a moment where it was asked for before");
+        var released = world.Audited("release").ShouldHaveSingleItem("of the role that it did not claim there is nothing to say");
+        ((string?)released["outcome"], (string?)released["caller"]!["session"]).ShouldBe(("granted", (string?)session.Body["id"]));
+
+        async Task<IEnumerable<string>> HoldersAsync(HttpClient replica) =>
+            (await world.SendAsync(replica, HttpMethod.Get, "/api/v1/holders", world.Person("viewers"))).Body["holders"]!.AsArray().Select(static holder => (string)holder!["id"]!);
+    }
+
+    [Fact]
     public async Task A_token_is_exchanged_once_and_a_session_not_at_all()
     {
         await using var world = new BrokerWorld();

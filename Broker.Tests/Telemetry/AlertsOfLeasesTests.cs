@@ -20,7 +20,7 @@ public sealed class AlertsOfLeasesTests : IAsyncLifetime
     private JsonObject configured = null!;
 
     /// <summary>Those that are seen here.</summary>
-    internal static IReadOnlyList<string> Alerts { get; } = ["BrokerAuditUnavailable", "BrokerDutyFailing", "BrokerLeaseUnknown", "BrokerLeftovers", "BrokerRevokeFailed", "BrokerVaultTokenEnding"];
+    internal static IReadOnlyList<string> Alerts { get; } = ["BrokerAuditUnavailable", "BrokerDutyFailing", "BrokerIssuerDown", "BrokerLeaseUnknown", "BrokerLeftovers", "BrokerRenewalsRefused", "BrokerRevokeFailed", "BrokerVaultTokenEnding"];
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
@@ -77,15 +77,21 @@ public sealed class AlertsOfLeasesTests : IAsyncLifetime
         await broker.FiresAsync("BrokerLeaseUnknown");
 
         vault.Sealed = true;
-        await broker.FiresAsync("BrokerVaultTokenEnding", "BrokerDutyFailing");
+        await broker.FiresAsync("BrokerIssuerDown", "BrokerVaultTokenEnding", "BrokerDutyFailing");
         vault.Sealed = false;
-        await broker.ClearsAsync("BrokerVaultTokenEnding", "BrokerDutyFailing", "BrokerLeaseUnknown");
+        await broker.ClearsAsync("BrokerIssuerDown", "BrokerVaultTokenEnding", "BrokerDutyFailing", "BrokerLeaseUnknown");
         await Eventually.HoldsAsync(() => Task.FromResult(vault.Users.Count == 0), "what was lost is found and dropped", Cancellation);
 
-        Directory.Move(AuditFolder, AuditFolder + " unmounted");
-        await broker.FiresAsync(["BrokerAuditUnavailable"], async () => await broker.ClaimAsync("orders-api", 3, connections: 1, wait: 0));
-        Directory.Move(AuditFolder + " unmounted", AuditFolder);
-        await broker.ClearsAsync("BrokerAuditUnavailable");
+        using (var held = await broker.ClaimAsync("orders-api", 3, connections: 1, wait: 30))
+        {
+            // Nobody claims meanwhile: who holds something renews it.
+            var holder = (await WatchedBroker.GrantAsync(held))["holder"]!["id"]!.GetValue<string>();
+            Directory.Move(AuditFolder, AuditFolder + " unmounted");
+            await broker.FiresAsync(["BrokerAuditUnavailable", "BrokerRenewalsRefused"], () => broker.PostAsync(broker.Stage.Identity.PodToken(3), $"/api/v1/holders/{holder}/renew", "{}"));
+            Directory.Move(AuditFolder + " unmounted", AuditFolder);
+            await broker.ClearsAsync("BrokerAuditUnavailable", "BrokerRenewalsRefused");
+        }
+
 
         await LedgerForgetsAsync();
 

@@ -44,6 +44,29 @@ public sealed class LastHourTests : IAsyncLifetime
         (counts.GrantedWithin[7], counts.GrantedWithin[^1]).ShouldBe((1, 1));
     }
 
+    /// <summary>A series that first appears with its value shows no increase, so they begin at 0 (<c>broker.tests.yml</c>).</summary>
+    [Fact]
+    public void Late_claims_are_counted_beside_the_histogram()
+    {
+        SortedDictionary<string, long> late = [];
+        using var listener = new MeterListener();
+        listener.InstrumentPublished = (instrument, listening) =>
+        {
+            if (instrument.Name == "broker.claims.late" && ReferenceEquals(instrument.Meter.Scope, services.GetRequiredService<IMeterFactory>())) listening.EnableMeasurementEvents(instrument);
+        };
+        listener.SetMeasurementEventCallback<long>((_, value, tags, _) =>
+        {
+            foreach (var (name, over) in tags)
+                if (name == "broker.over") late[(string)over!] = late.GetValueOrDefault((string)over!) + value;
+        });
+        listener.Start();
+
+        foreach (var seconds in new[] { 1, 3, 6 }) Metrics.Claimed("r", BrokerMetrics.Granted, TimeSpan.FromSeconds(seconds));
+        Metrics.Claimed("r", "budget-exhausted", TimeSpan.FromSeconds(9));
+
+        late.ShouldBe(new SortedDictionary<string, long> { ["2"] = 2, ["5"] = 1 });
+    }
+
     [Fact]
     public void An_hour_later_it_is_forgotten()
     {

@@ -108,6 +108,19 @@ public sealed class VaultIssuer : IIssuer, IDisposable
     /// <exception cref="IssuerException"><see cref="IssuerFailure.Unavailable"/>: it cannot be reached.</exception>
     public Task<VaultHealth> HealthAsync(CancellationToken cancellation) => client.HealthAsync(cancellation);
 
+    /// <inheritdoc/>
+    public async Task<bool?> IsUpAsync(CancellationToken cancellation)
+    {
+        try
+        {
+            return (await HealthAsync(cancellation)).State is VaultState.Active or VaultState.Standby or VaultState.PerformanceStandby;
+        }
+        catch (IssuerException)
+        {
+            return false;
+        }
+    }
+
     /// <inheritdoc cref="VaultTokenSource.KeepAliveAsync"/>
     public Task<TimeSpan?> KeepAliveAsync(CancellationToken cancellation) => tokens.KeepAliveAsync(cancellation);
 

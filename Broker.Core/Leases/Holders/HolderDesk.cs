@@ -10,7 +10,7 @@ namespace Broker.Core.Leases.Holders;
 
 /// <summary>Renews and releases holders.</summary>
 internal sealed class HolderDesk(
-    ICatalog catalog, SharedLedger ledger, CredentialDesk credentials, RememberedGrants remembered, DeskAudit audit, CallerShares shares, WaitingSettings waiting, TimeProvider time)
+    ICatalog catalog, SharedLedger ledger, CredentialDesk credentials, RememberedGrants remembered, DeskAudit audit, CallerShares shares, WaitingSettings waiting, BrokerMetrics metrics, TimeProvider time)
 {
     // A call to the ledger is given up after three seconds; the rest is for what the replica heard of its time to be on its way.
     private static readonly TimeSpan ReleasedWithin = TimeSpan.FromSeconds(4);
@@ -34,7 +34,7 @@ internal sealed class HolderDesk(
             : origin.Proof is { } proof && await proof.WhyNotAsync(cancellation) is { } unproven ? unproven
             : await RenewAsync(caller, id, target with { Proof = origin.Proof, Lease = lease }, allotment, cancellation);
         if (lease is not null && outcome.Grant is { } grant) outcome = grant with { Overlap = grant.Lease.Id == lease ? null : grant.Overlap ?? TimeSpan.Zero };
-        return await audit.WriteAsync(AuditAction.Renew, AskOf(caller, holder, id, origin), outcome, cancellation);
+        return await RecordRenewalAsync(caller, holder, id, target, origin, outcome, cancellation);
     }
 
     /// <summary>
@@ -54,15 +54,28 @@ internal sealed class HolderDesk(
     /// <summary>Records what came of a renewal that began with <see cref="StayAsync"/>.</summary>
     public ValueTask<Outcome> RecordStayAsync(Caller caller, string holder, Origin origin, Outcome outcome, CancellationToken cancellation)
     {
-        Find(caller, holder, out var id, out _);
-        return audit.WriteAsync(AuditAction.Renew, AskOf(caller, holder, id, origin), outcome, cancellation);
+        Find(caller, holder, out var id, out var target);
+        return RecordRenewalAsync(caller, holder, id, target, origin, outcome, cancellation);
+    }
+
+    // Counted where it was known to be a holder of a role that there is: callers choose what they write.
+    private async ValueTask<Outcome> RecordRenewalAsync(Caller caller, string holder, HolderId id, ClaimTarget? target, Origin origin, Outcome outcome, CancellationToken cancellation)
+    {
+        var told = await audit.WriteAsync(AuditAction.Renew, AskOf(caller, holder, id, origin), outcome, cancellation);
+        if (target is not null) metrics.Stayed(target.Role.Name, told.Refusal is { } refusal ? WireName.Of(refusal.Code) : BrokerMetrics.Granted);
+        return told;
     }
 
     /// <summary>
     /// Releases a holder; its connections become free at once. Null: done. Not on record before, as an order is: a release takes nothing from anybody else, and
     /// one whose record is missing is still held by the record.
     /// </summary>
-    public async ValueTask<Refusal?> ReleaseAsync(Caller caller, string holder, Origin origin, CancellationToken cancellation)
+    /// <param name="caller">The holder's owner.</param>
+    /// <param name="holder">The holder.</param>
+    /// <param name="origin">Where the request came from.</param>
+    /// <param name="cancellation">The caller left.</param>
+    /// <param name="mayHaveNone">Nobody said that there is such a holder: that there is none is not recorded.</param>
+    public async ValueTask<Refusal?> ReleaseAsync(Caller caller, string holder, Origin origin, CancellationToken cancellation, bool mayHaveNone = false)
     {
         var refusal = Find(caller, holder, out _, out var target);
         ReleasedHolder? had = null;
@@ -79,6 +92,7 @@ internal sealed class HolderDesk(
             }
         }
 
+        if (mayHaveNone && refusal?.Code is RefusalCode.HolderUnknown or RefusalCode.NotAllowed) return refusal;
         return await audit.EndAsync(RecordOf(AuditAction.Release, caller, holder, target, had, origin), refusal, cancellation);
     }
 

@@ -69,6 +69,9 @@ public sealed class VaultCircuitTests : IAsyncLifetime
         await OpenAsync();
 
         (await bench.Issuer.HealthAsync(VaultFixture.Cancellation)).State.ShouldBe(VaultState.Sealed);
+        (await bench.Issuer.IsUpAsync(VaultFixture.Cancellation)).ShouldBe(false);
+        vault.Sealed = false;
+        (await bench.Issuer.IsUpAsync(VaultFixture.Cancellation)).ShouldBe(true);
     }
 
     [Fact]

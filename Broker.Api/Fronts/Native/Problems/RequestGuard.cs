@@ -63,14 +63,20 @@ public sealed class RequestGuard(IAudit audit, UnprovenRefusals unproven, ProofH
     /// <summary>Refuses a request without a proven caller.</summary>
     public Task RefuseUnprovenAsync(HttpContext context, ProofFailure failure, AuditAction action, string? role)
     {
-        context.RequestServices.GetService<BrokerMetrics>()?.Unproven();
+        CountUnproven(context);
         return RefuseAsync(context, action, null, role, failure.Refusal());
+    }
+
+    // Those of the two APIs alone, as the requests that they are a part of: a scraper without a token says nothing of pods.
+    private static void CountUnproven(HttpContext context)
+    {
+        if (context.Request.Path.StartsWithSegments("/api") || context.Request.Path.StartsWithSegments("/v1")) context.RequestServices.GetService<BrokerMetrics>()?.Unproven();
     }
 
     // The answer stays the one that sends to sign in.
     private async Task RecordUnprovenAsync(HttpContext context, ProofFailure failure)
     {
-        context.RequestServices.GetService<BrokerMetrics>()?.Unproven();
+        CountUnproven(context);
         await RecordRefusalAsync(context, AuditAction.Authenticate, null, null, failure.Refusal(), context.Response.StatusCode);
     }
 
