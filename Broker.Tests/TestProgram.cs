@@ -11,8 +11,19 @@ internal static class TestProgram
     // Longer than any takes, also on a slow machine at work: only a test that fails anyway waits for it.
     private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(10);
 
+    /// <summary>Options of <c>java</c> where it lives for seconds: compiling well, and collecting beside the work, costs more than it brings.</summary>
+    public static IReadOnlyList<string> ShortJava { get; } = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"];
+
     /// <summary>A folder of the test program, such as <c>Deployment/Schemas</c>.</summary>
     public static string Folder(string folder) => Path.Combine(AppContext.BaseDirectory, folder);
+
+    /// <summary>A folder of the test program without what an earlier run left in it.</summary>
+    public static string Emptied(string name)
+    {
+        var folder = Folder(name);
+        if (Directory.Exists(folder)) Directory.Delete(folder, recursive: true);
+        return Directory.CreateDirectory(folder).FullName;
+    }
 
     /// <summary>What it printed; what went wrong, and what installs it, is in the exception.</summary>
     /// <param name="program">The program.</param>

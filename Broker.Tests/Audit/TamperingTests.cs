@@ -289,7 +289,7 @@ public sealed class TamperingTests : IDisposable
         {
             between?.Invoke(number);
             await audit.WriteAsync(AuditFolder.Record($"{number}"), Cancel);
-            await Eventually.HoldsAsync(
+            await Eventually.StepsAsync(
                 () =>
                 {
                     if (AuditFolder.Lines(folder.Path)[^1].Contains("checkpoint")) return Task.FromResult(true);

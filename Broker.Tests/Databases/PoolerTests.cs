@@ -273,7 +273,7 @@ public sealed class PoolerTests : IAsyncLifetime
         var clock = new FakeTimeProvider();
         await using var patient = new PostgreSqlEngine(clock);
         var waiting = patient.WaitForPoolerAsync(listed, new("u1", new("p1")), Cancellation);
-        await Eventually.HoldsAsync(
+        await Eventually.StepsAsync(
             () =>
             {
                 clock.Advance(TimeSpan.FromSeconds(1));

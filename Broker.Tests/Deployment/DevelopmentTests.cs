@@ -13,8 +13,8 @@ public class DevelopmentTests
     [Fact]
     public async Task The_development_overlay_finds_its_database_and_its_namespace_takes_the_database_pod()
     {
-        var objects = KubernetesYaml.LoadAllFromString(await Programs.RunAsync("kubectl", "kustomize", Repository.PathOf("k8s/postgres")), null, true);
-        var overlay = KubernetesYaml.LoadAllFromString(await Programs.RunAsync("kubectl", "kustomize", Repository.PathOf("k8s/overlays/development")), null, true);
+        var objects = KubernetesYaml.LoadAllFromString(await Programs.KustomizeAsync(Repository.PathOf("k8s/postgres")), null, true);
+        var overlay = KubernetesYaml.LoadAllFromString(await Programs.KustomizeAsync(Repository.PathOf("k8s/overlays/development")), null, true);
         var space = overlay.OfType<V1Namespace>().Single();
         foreach (var meta in objects.Cast<IMetadata<V1ObjectMeta>>()) meta.Metadata.NamespaceProperty.ShouldBe(space.Name());
         var pod = objects.OfType<V1Deployment>().ShouldHaveSingleItem().Spec.Template;

@@ -248,7 +248,7 @@ public sealed partial class OverlayTests
     private static async Task<IReadOnlyList<YamlNode>> DocumentsAsync(string overlay) => [.. (await TextsAsync(overlay)).Select(static document => document.Root)];
 
     private static async Task<IReadOnlyList<(string Text, YamlNode Root)>> TextsAsync(string overlay) =>
-        [.. (await Programs.RunAsync("kubectl", "kustomize", Repository.PathOf($"k8s/overlays/{overlay}"))).Split("\n---\n").Select(static text => (text, Load(text)))];
+        [.. (await Programs.KustomizeAsync(Repository.PathOf($"k8s/overlays/{overlay}"))).Split("\n---\n").Select(static text => (text, Load(text)))];
 
     private static string? NamespaceOf(YamlNode each) =>
         ((YamlMappingNode)each["metadata"]).Children.TryGetValue("namespace", out var space) ? space.ToString() : null;

@@ -64,7 +64,7 @@ public sealed partial class PgBouncerFilesTests
     [Fact]
     public async Task The_manifests_build_and_go_together()
     {
-        var objects = KubernetesYaml.LoadAllFromString(await Programs.RunAsync("kubectl", "kustomize", Repository.PathOf("k8s/pgbouncer")), null, true);
+        var objects = KubernetesYaml.LoadAllFromString(await Programs.KustomizeAsync(Repository.PathOf("k8s/pgbouncer")), null, true);
         var set = objects.OfType<V1StatefulSet>().ShouldHaveSingleItem();
         var pod = set.Spec.Template;
         var container = pod.Spec.Containers.ShouldHaveSingleItem();

@@ -34,7 +34,7 @@ public sealed class ScrapeTests(SharedServers servers) : IDisposable
     [Fact]
     public async Task The_token_that_OpenShifts_ServiceMonitor_sends_may_see_metrics_and_nothing_else()
     {
-        var built = await Programs.RunAsync("kubectl", "kustomize", Repository.PathOf("k8s/overlays/openshift"));
+        var built = await Programs.KustomizeAsync(Repository.PathOf("k8s/overlays/openshift"));
         built.ShouldNotContain("bearerTokenFile", Case.Sensitive);
         built.ShouldContain("  - authorization:\n      credentials:\n        key: token\n        name: broker-scraper\n");
         await MaySeeMetricsAloneAsync("k8s/overlays/openshift", new() { Namespace = "broker", ServiceAccount = "broker-scraper" });

@@ -123,13 +123,13 @@ internal sealed class ClientProgram : IAsyncDisposable
             case "Go":
                 return (await GoProgram.Value, []);
             default:
-                return ("java", ["-Xmx128m", "-cp", $"{await JavaClasses.Value}:{Jars}", "Work"]);
+                return ("java", [.. TestProgram.ShortJava, "-Xmx128m", "-cp", $"{await JavaClasses.Value}:{Jars}", "Work"]);
         }
     }
 
     private static async Task<string> BuildGoAsync()
     {
-        var home = Emptied("client-in-go");
+        var home = TestProgram.Emptied("client-in-go");
         var package = Directory.CreateDirectory(Path.Combine(home, "src", "leased")).FullName;
         File.Copy(Path.Combine(Clients, "leased.go"), Path.Combine(package, "leased.go"));
         var program = Path.Combine(home, "work");
@@ -139,17 +139,9 @@ internal sealed class ClientProgram : IAsyncDisposable
 
     private static async Task<string> CompileJavaAsync()
     {
-        var classes = Emptied("client-in-java");
+        var classes = TestProgram.Emptied("client-in-java");
         await RunAsync("javac", ["-d", classes, "-cp", Jars, Path.Combine(Clients, "LeasedDataSource.java"), Path.Combine(Programs, "Work.java")], "");
         return classes;
-    }
-
-    // A folder of the test program without what an earlier run left in it.
-    private static string Emptied(string name)
-    {
-        var folder = TestProgram.Folder(name);
-        if (Directory.Exists(folder)) Directory.Delete(folder, recursive: true);
-        return Directory.CreateDirectory(folder).FullName;
     }
 
     private static Task RunAsync(string program, string[] arguments, string path) => TestProgram.RunAsync(

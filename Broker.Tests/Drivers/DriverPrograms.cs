@@ -25,7 +25,10 @@ public static class DriverPrograms
 {
     private const string Install = "sudo apt-get install -y --no-install-recommends";
     private static readonly string Programs = Repository.PathOf("Broker.Tests/Drivers/Programs");
-    private static readonly Lazy<Task<string>> GoProgram = new(BuildGoAsync);
+    private const string Jars = "/usr/share/java/postgresql.jar:/usr/share/java/mariadb-java-client.jar";
+
+    // Made once for all tests.
+    private static readonly Lazy<Task<string>> GoProgram = new(BuildGoAsync), JavaClasses = new(CompileJavaAsync);
 
     private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web);
 
@@ -116,9 +119,7 @@ public static class DriverPrograms
     private static async Task<IReadOnlyList<Seen>> JavaAsync((string Driver, string Text)[] jobs)
     {
         if (jobs.Length == 0) return [];
-        const string Jars = "/usr/share/java/postgresql.jar:/usr/share/java/mariadb-java-client.jar";
-        Jars.Split(':').ShouldAllBe(jar => File.Exists(jar), $"Install them: {Install} default-jdk-headless libpostgresql-jdbc-java libmariadb-java");
-        return Read(await RunAsync("java", ["-cp", Jars, Path.Combine(Programs, "Drivers.java")], string.Concat(jobs.Select(job => $"{job.Driver}\n{job.Text}\n")), $"{Install} default-jdk-headless"));
+        return Read(await RunAsync("java", [.. TestProgram.ShortJava, "-cp", $"{await JavaClasses.Value}:{Jars}", "Drivers"], string.Concat(jobs.Select(job => $"{job.Driver}\n{job.Text}\n")), $"{Install} default-jdk-headless"));
     }
 
     private static async Task<string> BuildGoAsync()
@@ -128,6 +129,14 @@ public static class DriverPrograms
             "go", ["build", "-o", program, Path.Combine(Programs, "drivers.go")], "",
             $"{Install} golang-go golang-github-lib-pq-dev golang-github-jackc-pgx-v4-dev golang-github-go-sql-driver-mysql-dev");
         return program;
+    }
+
+    private static async Task<string> CompileJavaAsync()
+    {
+        Jars.Split(':').ShouldAllBe(jar => File.Exists(jar), $"Install them: {Install} default-jdk-headless libpostgresql-jdbc-java libmariadb-java");
+        var classes = TestProgram.Emptied("drivers-in-java");
+        await RunAsync("javac", ["-d", classes, Path.Combine(Programs, "Drivers.java")], "", $"{Install} default-jdk-headless");
+        return classes;
     }
 
     private static IReadOnlyList<Seen> Read(string output) =>

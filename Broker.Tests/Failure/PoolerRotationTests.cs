@@ -162,7 +162,7 @@ public sealed class PoolerRotationTests
                 await connection.OpenAsync(Cancellation);
                 while (!stopped)
                 {
-                    await using var command = new NpgsqlCommand("SELECT current_user::text FROM pg_sleep(0.01)", connection);
+                    await using var command = new NpgsqlCommand("SELECT current_user::text FROM pg_sleep(0.05)", connection);
                     (await command.ExecuteScalarAsync(Cancellation)).ShouldBe(grant.Username);
                     test.answered.AddOrUpdate(grant.Username, 1, static (_, count) => count + 1);
                     atWork[number].TrySetResult();

@@ -369,7 +369,7 @@ public sealed class StaticRolesTests(SharedServers servers)
         public Task UntilAsync(Func<IReadOnlyList<LeaseRecord>, bool> condition, string what)
         {
             IReadOnlyList<LeaseRecord> last = [];
-            return Eventually.HoldsAsync(
+            return Eventually.StepsAsync(
                 async () => Step(condition(last = await AllAsync())),
                 what,
                 Cancellation,

@@ -37,7 +37,7 @@ public sealed class AcknowledgedTests : IAsyncLifetime
     }
 
     // Looked at in the background: one decision asks, a later one is acknowledged.
-    private async Task AcknowledgedAsync(TextLedger texts) => await Eventually.HoldsAsync(
+    private async Task AcknowledgedAsync(TextLedger texts) => await Eventually.StepsAsync(
         async () =>
         {
             time.Advance(TimeSpan.FromSeconds(11));
@@ -202,7 +202,7 @@ public sealed class AcknowledgedTests : IAsyncLifetime
             await replica.ResumeAsync();
         }
 
-        await Eventually.HoldsAsync(
+        await Eventually.StepsAsync(
             async () =>
             {
                 time.Advance(TimeSpan.FromSeconds(11));
@@ -221,7 +221,7 @@ public sealed class AcknowledgedTests : IAsyncLifetime
         await replica.FollowAsync(redis, Cancellation);
         await redis.ExecuteAsync("ACL", "SETUSER", "plain", "on", ">secret", "~*", "&*", "+@all", "-wait");
         await using var store = new RedisLedgerStore(RedisConnection.Open(redis.ConnectionString + ",user=plain,password=secret"), log, meters, time);
-        await Eventually.HoldsAsync(
+        await Eventually.StepsAsync(
             async () =>
             {
                 time.Advance(TimeSpan.FromSeconds(11));

@@ -30,7 +30,7 @@ public sealed class AcknowledgedWhereverTests
             var database = $"orders{number}";
             var owner = await cluster.MasterOfAsync(LedgerKeys.Of(database)[0]);
             if (!waited.Add(owner)) continue;
-            await Eventually.HoldsAsync(
+            await Eventually.StepsAsync(
                 async () =>
                 {
                     time.Advance(TimeSpan.FromSeconds(11));
@@ -93,7 +93,7 @@ public sealed class AcknowledgedWhereverTests
     private static TextLedger Texts(ILedgerStore store) => new(new LedgerClient(store));
 
     // Looked at in the background: one decision asks whether there is a replica, a later one waits for it.
-    private Task WaitsForAsync(TextLedger texts, Func<Task<long>> waits) => Eventually.HoldsAsync(
+    private Task WaitsForAsync(TextLedger texts, Func<Task<long>> waits) => Eventually.StepsAsync(
         async () =>
         {
             time.Advance(TimeSpan.FromSeconds(11));
@@ -119,7 +119,7 @@ public sealed class AcknowledgedWhereverTests
         }
     }
 
-    private Task GoesOnAsync(TextLedger texts) => Eventually.HoldsAsync(
+    private Task GoesOnAsync(TextLedger texts) => Eventually.StepsAsync(
         () =>
         {
             time.Advance(TimeSpan.FromSeconds(11));

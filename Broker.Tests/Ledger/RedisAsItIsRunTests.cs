@@ -104,7 +104,7 @@ public sealed partial class RedisAsItIsRunTests : IDisposable
         await using var replica = await LocalRedis.StartAsync(cancellation: Cancellation);
         await replica.FollowAsync(redis, Cancellation);
         var texts = new TextLedger(new LedgerClient(ledger));
-        await Eventually.HoldsAsync(
+        await Eventually.StepsAsync(
             async () =>
             {
                 time.Advance(TimeSpan.FromSeconds(11)); // it is looked for again

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using Broker.Core.Operators.Holdings;
-using Deque.AxeCore.Playwright;
 using Microsoft.Playwright;
 using Shouldly;
 using Xunit;
@@ -56,8 +55,7 @@ public sealed class HoldersPageTests(Browser browser) : ServedPageTests(browser)
         (await page.Locator("img").CountAsync()).ShouldBe(0);
         if (!script) return; // axe is a script
         (await page.EvaluateAsync<int>("document.documentElement.scrollWidth - innerWidth")).ShouldBeLessThanOrEqualTo(0, "the page scrolls sideways");
-        (await page.RunAxe()).Violations.Where(violation => violation.Impact is "serious" or "critical")
-            .Select(violation => $"{violation.Id}: {violation.Help}: {violation.Nodes[0].Html}").ShouldBeEmpty();
+        await Accessible.CheckAsync(page);
         complaints.ShouldBeEmpty();
     }
 

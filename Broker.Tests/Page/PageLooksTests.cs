@@ -1,7 +1,6 @@
 using Broker.Api.Page;
 using Broker.Core.Model;
 using Broker.Core.Operators;
-using Deque.AxeCore.Playwright;
 using Microsoft.Playwright;
 using Shouldly;
 using Xunit;
@@ -36,8 +35,7 @@ public sealed class PageLooksTests(Browser browser) : IClassFixture<Browser>
         (await page.EvaluateAsync<string[]>(Overflowing)).ShouldBeEmpty();
         (await page.Locator("body").InnerTextAsync()).ShouldNotMatch(@"@(if|foreach|\()|[{}]", "code shows through, as an @if right behind a word does");
         (await page.EvaluateAsync<int>("document.documentElement.scrollWidth - innerWidth")).ShouldBeLessThanOrEqualTo(0, "the page scrolls sideways");
-        (await page.RunAxe()).Violations.Where(violation => violation.Impact is "serious" or "critical")
-            .Select(violation => $"{violation.Id}: {violation.Help}: {violation.Nodes[0].Html}").ShouldBeEmpty();
+        await Accessible.CheckAsync(page);
     }
 
     // One of everything that a DBA has to tell apart, again and again.

@@ -4,7 +4,6 @@ using Broker.Core.Leases.History;
 using Broker.Core.Ledger;
 using Broker.Core.Model;
 using Broker.Core.Operators;
-using Deque.AxeCore.Playwright;
 using Microsoft.Playwright;
 using Shouldly;
 using Xunit;
@@ -183,11 +182,7 @@ public sealed class PageStatesTests(Browser browser) : ServedPageTests(browser)
         var page = await OpenAsAsync("operators", width, scheme, script, path);
         await page.Locator(".database").First.WaitForAsync();
         await Pictures.TakeAsync(page, name);
-        if (script)
-        {
-            (await page.RunAxe()).Violations.Where(violation => violation.Impact is "serious" or "critical")
-                .Select(violation => $"{violation.Id}: {violation.Help}: {violation.Nodes[0].Html}").ShouldBeEmpty();
-        }
+        if (script) await Accessible.CheckAsync(page);
 
         return page;
     }

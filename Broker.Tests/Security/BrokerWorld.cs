@@ -119,8 +119,10 @@ internal sealed class BrokerWorld : IAsyncDisposable
 
     public IEnumerable<string> AuditLines() => System.IO.Directory.GetFiles(Directory, "audit-*.jsonl").SelectMany(ReadShared);
 
-    public JsonObject[] Audited(string action) =>
-        [.. AuditLines().Select(line => JsonNode.Parse(line)!.AsObject()).Where(line => (string?)line["action"] == action)];
+    public JsonObject[] Audited(string action) => Of(action, AuditLines());
+
+    /// <summary>What one replica has on record of an action behind so many bytes: a long record is not read again and again.</summary>
+    public JsonObject[] Audited(string action, int replica, long after) => Of(action, ReadFrom(AuditPath(replica), after));
 
     /// <summary>Starts a replica and waits until it is ready.</summary>
     public Task<HttpClient> ReplicaAsync() => ReadyAsync(NextReplica().CreateClient());
@@ -300,9 +302,15 @@ internal sealed class BrokerWorld : IAsyncDisposable
         foreach (var (path, value) in claims) settings[$"Roles:{name}:Allow:0:Claims:{path}"] = value;
     }
 
-    private static string[] ReadShared(string path)
+    private static JsonObject[] Of(string action, IEnumerable<string> lines) =>
+        [.. lines.Select(line => JsonNode.Parse(line)!.AsObject()).Where(line => (string?)line["action"] == action)];
+
+    private static string[] ReadShared(string path) => ReadFrom(path, 0);
+
+    private static string[] ReadFrom(string path, long after)
     {
         using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+        file.Position = after;
         using var reader = new StreamReader(file);
         return reader.ReadToEnd().Split('\n', StringSplitOptions.RemoveEmptyEntries);
     }

@@ -52,7 +52,7 @@ public sealed class LedgerAwayTests
 
         await gauges.StopAsync(TestContext.Current.CancellationToken);
 
-        Task BecomesAsync(Func<bool> condition) => Eventually.HoldsAsync(
+        Task BecomesAsync(Func<bool> condition) => Eventually.StepsAsync(
             () =>
             {
                 time.Advance(TimeSpan.FromSeconds(5));

@@ -156,7 +156,7 @@ public sealed class PodWatchTests : IAsyncLifetime
         cluster.Watchers.ShouldBe(1);
         time.Advance(TimeSpan.FromSeconds(1));
         await Eventually.HoldsAsync(() => Task.FromResult(cluster.Watchers == 0), "the watch ends", Cancel);
-        await Eventually.HoldsAsync(
+        await Eventually.StepsAsync(
             () =>
             {
                 if (cluster.Lists == 1) time.Advance(TimeSpan.FromSeconds(1)); // it pauses a second

@@ -83,7 +83,7 @@ public sealed partial class YamlBlocksTests
 
             built.ShouldContain("image: registry.example/broker:0.1.0\n");
             built.ShouldContain("{\"mine\": 1}");
-            Namespaces(built).ShouldBe(Namespaces(await Programs.RunAsync("kubectl", "kustomize", Repository.PathOf($"k8s/overlays/{overlay}"))));
+            Namespaces(built).ShouldBe(Namespaces(await Programs.KustomizeAsync(Repository.PathOf($"k8s/overlays/{overlay}"))));
         }
         finally
         {

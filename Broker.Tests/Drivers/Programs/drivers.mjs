@@ -28,6 +28,8 @@ const drivers = {
     }
   },
   mariadb: async (string) => {
+    // A pool tries for ten seconds what one connection is refused at once.
+    await (await require("mariadb").createConnection(string)).end();
     const pool = require("mariadb").createPool(string);
     try {
       const first = await pool.getConnection();

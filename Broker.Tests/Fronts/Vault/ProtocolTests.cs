@@ -9,7 +9,7 @@ using Xunit;
 namespace Broker.Tests.Fronts.Vault;
 
 /// <summary>The protocol around the endpoints: verbs, bodies, paths, headers, and that nothing of the framework shows through.</summary>
-public sealed class ProtocolTests
+public sealed class ProtocolTests(SharedReplica shared) : IClassFixture<SharedReplica>
 {
     [Theory]
     [InlineData("GET", "nosuch", 404)]
@@ -52,8 +52,7 @@ public sealed class ProtocolTests
     [InlineData("GET", "database/static-creds/orders-api/", 404)]
     public async Task Whatever_is_asked_is_answered_in_Vaults_shape(string method, string path, int status)
     {
-        await using var world = new BrokerWorld();
-        var caller = await VaultCaller.OfPodAsync(world, await world.ReplicaAsync(), "uid-1");
+        var caller = await shared.CallerAsync();
 
         var answer = await caller.SendAsync(method, path);
 
@@ -109,16 +108,14 @@ public sealed class ProtocolTests
     [InlineData("{\"lease_id\":\"\\ud800\"}", 400, "error parsing JSON")]
     public async Task A_body_is_JSON_whatever_its_content_type_says(string body, int status, string error)
     {
-        await using var world = new BrokerWorld();
-        var replica = await world.ReplicaAsync();
-        var caller = await VaultCaller.OfPodAsync(world, replica, "uid-1");
+        var caller = await shared.CallerAsync();
         foreach (var type in new[] { null, "application/json", "application/json; charset=utf-8", "text/plain", "application/x-www-form-urlencoded" })
         {
             if (type is "application/x-www-form-urlencoded" && !body.TrimStart().StartsWith('{') && !body.TrimStart().StartsWith('[') && body.Trim().Length > 0) continue;
             using var request = new HttpRequestMessage(HttpMethod.Put, "/v1/sys/leases/renew") { Content = new ByteArrayContent(Encoding.UTF8.GetBytes(body)) };
             if (type is not null) request.Content.Headers.ContentType = MediaTypeHeaderValue.Parse(type);
             request.Headers.Add("X-Vault-Token", caller.Token);
-            using var response = await replica.SendAsync(request, TestContext.Current.CancellationToken);
+            using var response = await shared.Client.SendAsync(request, TestContext.Current.CancellationToken);
             var text = await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
 
             ((int)response.StatusCode).ShouldBe(status, $"{type}: {text}");
@@ -137,14 +134,12 @@ public sealed class ProtocolTests
     [InlineData("Application/Merge-Patch+JSON; charset=utf-8", 405, "1 error occurred:\n\t* unsupported operation\n\n")]
     public async Task A_patch_says_that_it_is_one(string? type, int status, string error)
     {
-        await using var world = new BrokerWorld();
-        var replica = await world.ReplicaAsync();
-        var caller = await VaultCaller.OfPodAsync(world, replica, "uid-1");
+        var caller = await shared.CallerAsync();
         using var request = new HttpRequestMessage(HttpMethod.Patch, "/v1/database/creds/orders-api") { Content = new ByteArrayContent("{}"u8.ToArray()) };
         if (type is not null) request.Content.Headers.TryAddWithoutValidation("Content-Type", type);
         request.Headers.Add("X-Vault-Token", caller.Token);
 
-        using var response = await replica.SendAsync(request, TestContext.Current.CancellationToken);
+        using var response = await shared.Client.SendAsync(request, TestContext.Current.CancellationToken);
 
         var text = await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
         ((int)response.StatusCode, (string?)JsonNode.Parse(text)!["errors"]![0]).ShouldBe((status, error), text);

@@ -62,7 +62,7 @@ public sealed class RotationOfOthersTests : IDisposable
         // Who has asked something within the last five seconds.
         async Task<List<string>> UsersAtWorkAsync()
         {
-            await using var command = administrator.CreateCommand("SELECT usename::text FROM pg_stat_activity WHERE query LIKE '%pg_sleep(0.02)%' AND usename <> current_user AND state_change > now() - interval '5 s'");
+            await using var command = administrator.CreateCommand("SELECT usename::text FROM pg_stat_activity WHERE query LIKE '%pg_sleep(0.05)%' AND usename <> current_user AND state_change > now() - interval '5 s'");
             await using var rows = await command.ExecuteReaderAsync(Cancellation);
             var users = new List<string>();
             while (await rows.ReadAsync(Cancellation)) users.Add(rows.GetString(0));

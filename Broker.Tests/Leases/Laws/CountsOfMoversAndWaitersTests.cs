@@ -73,7 +73,7 @@ public sealed class CountsOfMoversAndWaitersTests : LedgerSequence
         var queue = Queue(new SharedLedger(standing));
         var all = Enumerable.Range(0, 10_000).Select(pod => queue.ClaimAsync(Claim(pod, 1))).ToArray();
         var start = clock.GetUtcNow();
-        await Eventually.HoldsAsync(
+        await Eventually.StepsAsync(
             () =>
             {
                 clock.Advance(Second / 2);

@@ -26,7 +26,7 @@ def live(jwt):
     connection, renew_at = connect(secret), 0
     while not os.path.exists(stop):
         with connection.cursor() as cursor:
-            cursor.execute("SELECT current_user FROM pg_sleep(0.02)")
+            cursor.execute("SELECT current_user FROM pg_sleep(0.05)")
             answered[cursor.fetchone()[0]] += 1
         connection.commit()
         if time.monotonic() < renew_at:

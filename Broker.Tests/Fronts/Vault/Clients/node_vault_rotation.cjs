@@ -20,7 +20,7 @@ const live = async jwt => {
   let client = await connect(secret);
   let renewAt = 0;
   while (!fs.existsSync(stop)) {
-    const user = (await client.query('SELECT current_user FROM pg_sleep(0.02)')).rows[0].current_user;
+    const user = (await client.query('SELECT current_user FROM pg_sleep(0.05)')).rows[0].current_user;
     users[user] = (users[user] ?? 0) + 1;
     if (now() < renewAt) continue;
     renewAt = now() + 1;
