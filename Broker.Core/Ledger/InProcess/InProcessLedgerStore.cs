@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using KeraLua;
 
 namespace Broker.Core.Ledger.InProcess;
@@ -20,14 +19,11 @@ public sealed class InProcessLedgerStore : ILedgerStore
         end }
         """;
 
-    // The decisions' own scripts as Lua has compiled them: a process has many stores, of a rehearsal and of tests.
-    private static readonly ConcurrentDictionary<Decision, byte[]> Compiled = new();
-
     private readonly Lock gate = new();
     private readonly Lua lua = new() { Encoding = System.Text.Encoding.UTF8 };
     private readonly LuaFunction hostCall; // kept: native code holds a pointer to it
     private readonly Keyspace keyspace;
-    private readonly Func<Decision, string>? scripts;
+    private readonly Func<Decision, string> scripts;
     private readonly Dictionary<Decision, int> compiled = [];
     private readonly Dictionary<string, (int Keys, string Channel)> names = new(StringComparer.Ordinal); // the keys as a Lua table, made once
     private readonly List<(string Channel, string Subject)> published = [];
@@ -44,7 +40,7 @@ public sealed class InProcessLedgerStore : ILedgerStore
     /// <param name="scripts">The script to run for a decision; null: its own. Other scripts show whether a wrong rule would be noticed.</param>
     internal InProcessLedgerStore(Func<Action<string, string>, Keyspace> keys, Func<Decision, string>? scripts = null)
     {
-        this.scripts = scripts;
+        this.scripts = scripts ?? (static decision => decision.Script);
         keyspace = keys((channel, subject) => published.Add((channel, subject)));
         hostCall = HostCall;
         lua.PushCFunction(hostCall);
@@ -138,7 +134,8 @@ public sealed class InProcessLedgerStore : ILedgerStore
     {
         if (!compiled.TryGetValue(decision, out var function))
         {
-            Load(decision);
+            if (lua.LoadString(scripts(decision), decision.Name) != LuaStatus.OK)
+                throw new InvalidOperationException($"The ledger's script '{decision}' does not compile: {lua.ToString(-1)}");
             compiled[decision] = function = lua.Ref(LuaRegistry.Index);
         }
 
@@ -169,26 +166,6 @@ public sealed class InProcessLedgerStore : ILedgerStore
         {
             lua.SetTop(0);
         }
-    }
-
-    private void Load(Decision decision)
-    {
-        if (scripts is null && Compiled.TryGetValue(decision, out var before))
-        {
-            if (lua.LoadBuffer(before, decision.Name, "b") != LuaStatus.OK) throw new InvalidOperationException($"The ledger's script '{decision}' does not load: {lua.ToString(-1)}");
-            return;
-        }
-
-        if (lua.LoadString(scripts?.Invoke(decision) ?? decision.Script, decision.Name) != LuaStatus.OK)
-            throw new InvalidOperationException($"The ledger's script '{decision}' does not compile: {lua.ToString(-1)}");
-        if (scripts is not null) return;
-        lua.GetGlobal("string");
-        lua.GetField(-1, "dump");
-        lua.Remove(-2);
-        lua.PushCopy(-2);
-        lua.Call(1, 1); // lines' numbers stay in it, which failures name
-        Compiled[decision] = lua.ToBuffer(-1, false);
-        lua.Pop(1);
     }
 
     private void PushTable(IReadOnlyList<string> texts, string? first)
