@@ -16,7 +16,7 @@ public static class Eventually
     /// <param name="cancellation">Ends the wait.</param>
     /// <param name="more">What else tells why it did not come true; null: nothing.</param>
     public static Task HoldsAsync(Func<Task<bool>> condition, string what, CancellationToken cancellation, Func<string>? more = null) =>
-        HoldsAsync(condition, Seldom, what, cancellation, more);
+        HoldsAsync(condition, Seldom, what, more, cancellation);
 
     /// <summary>Takes a step of the test, such as moving its clock, again and again until it says that it was the last; fails the test when none was within five minutes.</summary>
     /// <param name="step">The step; its pace stays the same.</param>
@@ -24,9 +24,9 @@ public static class Eventually
     /// <param name="cancellation">Ends the wait.</param>
     /// <param name="more">What else tells why it did not come true; null: nothing.</param>
     public static Task StepsAsync(Func<Task<bool>> step, string what, CancellationToken cancellation, Func<string>? more = null) =>
-        HoldsAsync(step, Soon, what, cancellation, more);
+        HoldsAsync(step, Soon, what, more, cancellation);
 
-    private static async Task HoldsAsync(Func<Task<bool>> condition, TimeSpan seldom, string what, CancellationToken cancellation, Func<string>? more)
+    private static async Task HoldsAsync(Func<Task<bool>> condition, TimeSpan seldom, string what, Func<string>? more, CancellationToken cancellation)
     {
         var clock = Stopwatch.StartNew();
         while (!await condition())
