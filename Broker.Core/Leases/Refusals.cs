@@ -113,6 +113,7 @@ internal static class Refusals
             new(user.Limit, user.Limit, user.Limit)),
         ClaimAnswer.Paused => RolePaused(claim.Role.Name, RoleState.Paused, null),
         ClaimAnswer.Unknown => HolderUnknown(),
+        ClaimAnswer.Late => new(RefusalCode.LedgerUnavailable, "This holder was released a moment ago, and whether this claim is older or newer is not certain. Try again.", Soon),
         _ => throw new InvalidOperationException($"{answer.GetType().Name} is not a refusal."),
     };
 

@@ -87,6 +87,24 @@ public sealed class RefusalsTests
         Refusals.For(new ClaimAnswer.Failed(TimeSpan.Zero, why), Claim(1), World.Orders).RetryAfter.ShouldBe(Second, "not at once");
     }
 
+    [Fact]
+    public void Every_answer_but_a_grant_is_a_refusal_in_words()
+    {
+        foreach (var kind in typeof(ClaimAnswer).GetNestedTypes().Where(kind => kind.IsSubclassOf(typeof(ClaimAnswer)) && kind != typeof(ClaimAnswer.Granted)))
+        {
+            var parameters = kind.GetConstructors()[0].GetParameters();
+            var answer = (ClaimAnswer)Activator.CreateInstance(kind, [.. parameters.Select(parameter => parameter.ParameterType == typeof(string) ? "" : parameter.ParameterType.IsValueType ? Activator.CreateInstance(parameter.ParameterType) : null)])!;
+            Refusals.For(answer, Claim(1), World.Orders).Detail.ShouldNotBeEmpty(kind.Name);
+        }
+    }
+
+    [Fact]
+    public void Who_comes_late_for_the_last_time_may_try_again()
+    {
+        var refusal = Refusals.For(new ClaimAnswer.Late(), Claim(1), World.Orders);
+        (refusal.Code, refusal.RetryAfter).ShouldBe((RefusalCode.LedgerUnavailable, Second));
+    }
+
     private static Claim Claim(int least) =>
         new("r.h", new("r", 0, Minute, 500, Minute), "r", Math.Max(least, 5), least, Minute, Minute, ClaimKind.Claim, "c");
 }
