@@ -32,9 +32,6 @@ internal sealed class ReapDuty(DutyTools tools, WaitingSettings waiting, ILogger
                     : Jitter.Spread(Soon);
             case LeaseState.Unknown:
                 return await FindAsync(call, cancellation);
-            case LeaseState.Revoked or LeaseState.Failed:
-                await Ledger.Leases.ForgetAsync(call.Lease.Database, call.Lease.Id, cancellation);
-                return null;
             default:
                 return null;
         }

@@ -43,4 +43,20 @@ public sealed class ReloadedCatalogTests
             (await world.PassAsync(replica.AskAsync(World.Ask(pod)), Minute)).Grant!.Credentials.Strings.Servers[0].Host.ShouldBe("moved", "who asks again, and who is new");
         world.Issuer.Made.ShouldBe(1);
     }
+
+    [Fact]
+    public async Task A_lease_that_is_over_is_forgotten_in_its_time_though_its_role_is_gone()
+    {
+        await using var world = new World(World.OrdersApi with { IdleTtl = TimeSpan.Zero });
+        var replica = await world.ReplicaAsync();
+        var grant = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
+        await replica.Holders.ReleaseAsync(World.Ask(0).Caller, grant.Holder.Id, World.From, default);
+        await world.LeaseAsync(lease => lease.State == LeaseState.Revoked, Minute);
+
+        world.Catalog.Current = world.Catalog.Current with { Roles = new Dictionary<string, Role>() };
+        await world.PassAsync(12 * Minute);
+
+        replica.Failing("reap").ShouldBeNull();
+        (await world.LeasesAsync()).ShouldBeEmpty();
+    }
 }
