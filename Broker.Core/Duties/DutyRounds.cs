@@ -91,6 +91,12 @@ internal sealed class DutyRounds(
         {
             // Shutting down.
         }
+        catch (Exception e)
+        {
+            log.RoundBroke(name, AfterFault, e);
+            await Task.Delay(AfterFault, time, cancellation)
+                .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
+        }
     }
 
     // The shares of callers and teams, and what was exchanged for sessions, are restored like the rest.

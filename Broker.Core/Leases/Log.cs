@@ -69,6 +69,9 @@ internal static partial class Log
     [LoggerMessage(1030, LogLevel.Warning, "Duty {Duty} on {Database} failed {Times} times in a row; next try in {Retry}: {Why}")]
     public static partial void DutyFailed(this ILogger log, string duty, string database, int times, TimeSpan retry, string why);
 
+    [LoggerMessage(1035, LogLevel.Critical, "A round of duties on {Database} failed because of a fault in the broker; the next one begins in {Pause}.")]
+    public static partial void RoundBroke(this ILogger log, string database, TimeSpan pause, Exception e);
+
     [LoggerMessage(1031, LogLevel.Critical, "Duty {Duty} on {Database} failed because of a fault in the broker.")]
     public static partial void DutyBroke(this ILogger log, string duty, string database, Exception e);
 

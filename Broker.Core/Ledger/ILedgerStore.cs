@@ -54,3 +54,7 @@ public sealed class BrokenBooksException(string message, Exception? inner = null
     /// <summary>The beginning of the scripts' message about it.</summary>
     internal const string Sign = "BROKEN BOOKS: ";
 }
+
+/// <summary>A decision's script failed: it met records that it does not know, those of a newer version among them.</summary>
+/// <param name="message">What it said.</param>
+public sealed class ScriptFailedException(string message) : LedgerException(message);

@@ -190,4 +190,13 @@ public sealed class FileLedgerTests : LedgerContract, IAsyncDisposable
     private static Claim ClaimOf(int pod) => LedgerFiles.ClaimOf(pod);
 
     private static Task<(ClaimAnswer.Granted, BudgetRecord)> GrantAsync(ILedgerStore store) => LedgerFiles.GrantAsync(store);
+
+    [Fact]
+    public async Task Records_of_a_newer_version_are_left_alone_in_words()
+    {
+        await using var ours = Open(Path.Combine(directory, "newer.db"));
+        await GrantAsync(ours);
+        ours.Tamper("HSET", LedgerKeys.Of("orders")[0], "schema", "3");
+        (await Should.ThrowAsync<LedgerException>(async () => await GrantAsync(ours))).Message.ShouldContain("run the newer broker");
+    }
 }

@@ -35,7 +35,7 @@ public sealed class InProcessLedgerTests : LedgerContract, IAsyncDisposable
     public async Task A_script_that_hands_over_what_is_no_text_fails_as_it_does_in_Redis(string word)
     {
         await using var wrong = new InProcessLedgerStore(publish => new Keyspace(TimeProvider.System, publish), _ => $"redis.call('HSET', 'key', {word}) return {{}}");
-        (await Should.ThrowAsync<InvalidOperationException>(async () => await wrong.DecideAsync(Decision.Budget, "orders", [], TestContext.Current.CancellationToken)))
+        (await Should.ThrowAsync<ScriptFailedException>(async () => await wrong.DecideAsync(Decision.Budget, "orders", [], TestContext.Current.CancellationToken)))
             .Message.ShouldContain("word 3 is neither a string nor a number");
     }
 

@@ -157,7 +157,7 @@ public sealed class InProcessLedgerStore : ILedgerStore
                 var why = lua.ToString(-1);
                 throw why.Contains(BrokenBooksException.Sign, StringComparison.Ordinal)
                     ? new BrokenBooksException($"The decision '{decision}' was not taken: {why}")
-                    : new InvalidOperationException($"The ledger's script '{decision}' failed: {why}");
+                    : new ScriptFailedException($"The ledger's script '{decision}' failed: {why}");
             }
 
             return ReadTexts();

@@ -95,7 +95,7 @@ internal sealed class LedgerServer : IDisposable
         {
             return Run(decision, database, arguments);
         }
-        catch (Exception e) when (e is not LedgerException or BrokenBooksException)
+        catch (Exception e) when (e is not LedgerException or BrokenBooksException or ScriptFailedException)
         {
             Failed?.Invoke(e);
             // As the way to a real Redis says it.
@@ -145,7 +145,7 @@ internal sealed class LedgerServer : IDisposable
             var decided = store.DecideAsync(decision, database, arguments, CancellationToken.None);
             answer = decided.IsCompleted ? decided.GetAwaiter().GetResult() : throw new InvalidOperationException("The in-process ledger decides at once.");
         }
-        catch (InvalidOperationException e) when (keys.IsFull)
+        catch (ScriptFailedException e) when (keys.IsFull)
         {
             throw new LedgerException(e.Message, e);
         }
