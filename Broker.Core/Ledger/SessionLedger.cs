@@ -38,6 +38,7 @@ public sealed class SessionLedger(ILedgerStore store, TimeProvider? time = null)
     // The exchanged tokens, until their ends: no ledger that lost something lets them be exchanged again.
     private readonly ConcurrentDictionary<string, (long At, TimeSpan Left)> exchanged = new(StringComparer.Ordinal);
     private string told = "";
+    private bool learned;
 
     /// <summary>Opens a session in exchange for a token, which cannot be exchanged again.</summary>
     /// <returns>The outcome, and when the session ends; when full, when the next one ends; when unsettled, when to try again.</returns>
@@ -85,7 +86,23 @@ public sealed class SessionLedger(ILedgerStore store, TimeProvider? time = null)
         // be remembered.
         if (exchanged.IsEmpty && client.Epoch(Sessions).Length > 0 && !speaking.IsMine(ShareLedger.SpeaksEvery)) return;
         await client.TakeAsync(Decision.Hello, Sessions, new(client.Settling), cancellation);
+        await LearnAsync(cancellation);
         await TellAsync(cancellation);
+    }
+
+    // Once: what was exchanged before this replica started. Whoever exchanged it may be gone when the ledger loses it.
+    private async ValueTask LearnAsync(CancellationToken cancellation)
+    {
+        if (Volatile.Read(ref learned)) return;
+        for (var after = "";;)
+        {
+            var tokens = (await client.TakeAsync(Decision.Exchanged, Sessions, new(after, AtOnce), cancellation)).Tokens;
+            foreach (var token in tokens.Where(token => token.Left > TimeSpan.Zero)) exchanged.TryAdd(token.Hash, (time.GetTimestamp(), token.Left));
+            if (tokens.Count < AtOnce || tokens[^1].Hash == after) break;
+            after = tokens[^1].Hash;
+        }
+
+        Volatile.Write(ref learned, true);
     }
 
     // The ledger is in another epoch than the one in which this replica told it last.
@@ -135,6 +152,12 @@ internal abstract record OpenSessionAnswer
     /// <summary>Not before those who remember what was exchanged have had time to say so.</summary>
     public sealed record Unsettled(TimeSpan SettlesIn) : OpenSessionAnswer;
 }
+
+/// <summary>The hash after which to continue, and how many tokens to answer.</summary>
+internal sealed record ExchangedQuestion(string After, int Most);
+
+/// <summary>Some tokens that were exchanged.</summary>
+internal sealed record ExchangedReply(IReadOnlyList<ExchangedToken> Tokens);
 
 /// <summary>Tokens that a replica knows to have been exchanged.</summary>
 internal sealed record RestoreExchangedQuestion(IReadOnlyList<ExchangedToken> Tokens);

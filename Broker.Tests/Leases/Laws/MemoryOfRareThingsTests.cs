@@ -174,6 +174,21 @@ public sealed class MemoryOfRareThingsTests : LedgerSequence
         (await later.OpenAsync("s4", "t", Hour, Hour, 10, "another", Hour, Cancellation)).Opening.ShouldBe(SessionOpening.Open);
     }
 
+    [Fact]
+    public async Task L7_A_replica_that_started_after_an_exchange_knows_of_it_when_the_one_that_made_it_is_gone()
+    {
+        var a = new SessionLedger(Store);
+        await SettledAsync();
+        (await a.OpenAsync("s1", "t", Hour, Hour, 10, "hash", Hour, Cancellation)).Opening.ShouldBe(SessionOpening.Open);
+        var later = new SessionLedger(Store);
+        await later.KeepAsync(Cancellation);
+        Store.PutBack(InProcessLedgerStore.Empty());
+        await later.KeepAsync(Cancellation);
+        Clock.Now += 10 * Second;
+        (await later.OpenAsync("s2", "t", Hour, Hour, 10, "hash", Hour, Cancellation)).Opening.ShouldBe(SessionOpening.TokenUsed);
+        (await new SessionLedger(Store).OpenAsync("s3", "t", Hour, Hour, 10, "hash", Hour, Cancellation)).Opening.ShouldBe(SessionOpening.TokenUsed, "it told the ledger");
+    }
+
     // A ledger that is new opens no session and gives no part of a share until those who remember some would have said so.
     private async Task SettledAsync()
     {
