@@ -72,7 +72,7 @@ internal sealed class VerifyDuty(
         }
 
         metrics.Verified(lease.Database, "verified");
-        await Ledger.Leases.VerifiedAsync(lease.Database, lease.Id, cancellation);
+        if (!await Ledger.Leases.VerifiedAsync(lease.Database, lease.Id, cancellation, lease.ReadAt)) return null;
         return call.Role.VerifyEvery > TimeSpan.Zero ? Jitter.Spread(call.Role.VerifyEvery) : null;
     }
 

@@ -60,7 +60,6 @@ public abstract partial class Decision
     internal static Decision<RenewSessionQuestion, RenewSessionAnswer> RenewSession { get; } = new("renew_session", ["sessions"]);
     internal static Decision<SessionQuestion, RevokeSessionAnswer> RevokeSession { get; } = new("revoke_session", ["sessions"]) { IsCostly = true };
 
-    internal static Decision<ExchangedQuestion, ExchangedReply> Exchanged { get; } = new("exchanged", ["sessions"]);
     internal static Decision<RestoreExchangedQuestion, DoneAnswer> RestoreExchanged { get; } = new("restore_exchanged", ["sessions"]);
 
     internal static Decision<PutRecordsQuestion, PutRecordsReply> PutRecords { get; } = new("put_records", ["records"]);

@@ -10,9 +10,13 @@ public sealed class LeaseLedger(LedgerClient client)
         string database, string lease, TimeSpan duration, DateTimeOffset asked, bool renewable, TimeSpan nextRenewal, double spread, CancellationToken cancellation, TimeSpan? life = null) =>
         await client.TakeAsync(Decision.Renewed, database, new(lease, duration, asked, renewable, nextRenewal, spread, life), cancellation) == StandingAnswer.Ok;
 
-    /// <summary>The lease's login was tried and worked. False: the lease is over.</summary>
-    public async ValueTask<bool> VerifiedAsync(string database, string lease, CancellationToken cancellation) =>
-        await client.TakeAsync(Decision.Verified, database, new(lease), cancellation) == StandingAnswer.Ok;
+    /// <summary>The lease's login was tried and worked. False: the lease is over, or the ledger has lost something since, and the login is tried again.</summary>
+    /// <param name="database">The database.</param>
+    /// <param name="lease">The lease.</param>
+    /// <param name="cancellation">Ends the wait.</param>
+    /// <param name="triedFrom">The ledger's time before the login was tried; null: now.</param>
+    public async ValueTask<bool> VerifiedAsync(string database, string lease, CancellationToken cancellation, DateTimeOffset? triedFrom = null) =>
+        await client.TakeAsync(Decision.Verified, database, new(lease, triedFrom), cancellation) == StandingAnswer.Ok;
 
     /// <summary>A lease without holders is not tried now, but before somebody gets it. False: it has holders.</summary>
     public async ValueTask<bool> LapseAsync(string database, string lease, CancellationToken cancellation) =>
@@ -96,6 +100,9 @@ public sealed class LeaseLedger(LedgerClient client)
 
 /// <summary>A lease.</summary>
 internal sealed record LeaseQuestion(string Lease);
+
+/// <summary>A lease whose login was tried, and the ledger's time before that.</summary>
+internal sealed record VerifiedQuestion(string Lease, DateTimeOffset? TriedFrom);
 
 /// <summary>Whether a lease is still alive.</summary>
 internal enum StandingAnswer

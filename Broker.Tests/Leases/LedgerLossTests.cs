@@ -142,4 +142,27 @@ public sealed class LedgerLossTests
         (await world.PassAsync(first.AskAsync(World.Ask(1)), Minute)).Grant.ShouldNotBeNull();
         (await world.PassAsync(other.AskAsync(World.Ask(2)), Minute)).Refusal!.Code.ShouldBe(RefusalCode.LedgerUnavailable);
     }
+
+    [Fact]
+    public async Task L3_A_login_that_was_tried_before_the_ledger_lost_something_is_tried_again_before_anybody_new_gets_it()
+    {
+        await using var world = new World(World.OrdersApi with { VerifyEvery = 2 * Minute });
+        var replica = await world.ReplicaAsync();
+        var first = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
+        var tries = new TaskCompletionSource();
+        var held = 0;
+        world.Engine.OnLogin = () => Interlocked.Increment(ref held) == 1 ? tries.Task : Task.CompletedTask;
+        await world.PassAsync(() => held == 1, 5 * Minute);
+        var copy = world.Store.Copy();
+        await world.PassAsync(replica.AskAsync(World.Ask(1)), Minute);
+        world.Store.PutBack(copy);
+        await world.PassAsync(TimeSpan.FromSeconds(2));
+
+        // It was tried before, and refused since.
+        world.Engine.RefusedUser = first.Credentials.Login.Username;
+        tries.SetResult();
+
+        var next = (await world.PassAsync(replica.AskAsync(World.Ask(2, wait: 2 * Minute)), 3 * Minute)).Grant.ShouldNotBeNull();
+        next.Lease.Id.ShouldNotBe(first.Lease.Id);
+    }
 }
