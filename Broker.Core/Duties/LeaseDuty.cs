@@ -35,7 +35,6 @@ internal abstract class LeaseDuty(DutyTools tools) : IDuty
             return null;
         }
 
-        if (!call.Catalog.Roles.TryGetValue(lease.Role, out var role) || role.Database != call.Database)
         // Nothing is left to do for it, whatever has become of its role.
         if (lease.State is LeaseState.Revoked or LeaseState.Failed)
         {
@@ -43,6 +42,7 @@ internal abstract class LeaseDuty(DutyTools tools) : IDuty
             return null;
         }
 
+        if (!call.Catalog.Roles.TryGetValue(lease.Role, out var role) || role.Database != call.Database)
             throw new DutyException($"Lease {lease.Id} is of role '{lease.Role}', which is no longer configured. Restore the role until its leases have ended, or drop user '{lease.Username}' by hand.");
         var database = call.Catalog.Databases[call.Database];
         return await LookAsync(Believed(new(lease, role, database, tools.Issuers[call.Catalog.Issuers[role.Issuer]], call)), cancellation);

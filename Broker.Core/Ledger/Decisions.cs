@@ -13,7 +13,7 @@ public abstract partial class Decision
 
     internal static Decision<SucceedQuestion, SucceedAnswer> Succeed { get; } = new("succeed", ["pools"]);
     internal static Decision<BeginQuestion, BeginAnswer> Begin { get; } = new("begin") { IsCostly = true };
-    internal static Decision<AttemptQuestion, BeatAnswer> Beat { get; } = new("beat");
+    internal static Decision<AttemptQuestion, AttemptAnswer> Beat { get; } = new("beat");
     internal static Decision<IssuedQuestion, IssuedAnswer> Issued { get; } = new("issued");
     internal static Decision<ActivateQuestion, AttemptAnswer> Activate { get; } = new("activate") { IsCostly = true };
     internal static Decision<FailQuestion, FailAnswer> Fail { get; } = new("fail");
@@ -60,6 +60,7 @@ public abstract partial class Decision
     internal static Decision<RenewSessionQuestion, RenewSessionAnswer> RenewSession { get; } = new("renew_session", ["sessions"]);
     internal static Decision<SessionQuestion, RevokeSessionAnswer> RevokeSession { get; } = new("revoke_session", ["sessions"]) { IsCostly = true };
 
+    internal static Decision<ExchangedQuestion, ExchangedReply> Exchanged { get; } = new("exchanged", ["sessions"]);
     internal static Decision<RestoreExchangedQuestion, DoneAnswer> RestoreExchanged { get; } = new("restore_exchanged", ["sessions"]);
 
     internal static Decision<PutRecordsQuestion, PutRecordsReply> PutRecords { get; } = new("put_records", ["records"]);
@@ -70,7 +71,7 @@ public abstract partial class Decision
 
     internal static Decision<TakeShareQuestion, TakeShareAnswer> TakeShare { get; } = new("take_share", ["shares"]);
     internal static Decision<SettleShareQuestion, DoneAnswer> SettleShare { get; } = new("settle_share", ["shares"]);
-    internal static Decision<LeaveShareQuestion, DoneAnswer> LeaveShare { get; } = new("leave_share", ["shares"]);
+    internal static Decision<LeaveShareQuestion, LeaveShareAnswer> LeaveShare { get; } = new("leave_share", ["shares"]);
     internal static Decision<ShareVersionQuestion, ShareVersionAnswer> ShareVersion { get; } = new("share_version", ["shares"]);
     internal static Decision<RestoreSharesQuestion, DoneAnswer> RestoreShares { get; } = new("restore_shares", ["shares"]);
 
