@@ -94,7 +94,7 @@ public sealed class SessionLedger(ILedgerStore store, TimeProvider? time = null)
     private async ValueTask LearnAsync(CancellationToken cancellation)
     {
         if (Volatile.Read(ref learned)) return;
-        for (var after = "";;)
+        for (var after = ""; ;)
         {
             var tokens = (await client.TakeAsync(Decision.Exchanged, Sessions, new(after, AtOnce), cancellation)).Tokens;
             foreach (var token in tokens.Where(token => token.Left > TimeSpan.Zero)) exchanged.TryAdd(token.Hash, (time.GetTimestamp(), token.Left));

@@ -25,7 +25,7 @@ internal sealed class Wrapping(WrappedAnswers answers, VaultRequests requests, H
     public async ValueTask<VaultReply> WrapAsync(VaultCall call, VaultReply reply, TimeSpan ttl)
     {
         var owner = await OwnerAsync(call);
-        var answer = new WrappedAnswer(Encoding.UTF8.GetString(reply.Body().Span), call.Path, time.GetUtcNow(), ttl < Longest ? ttl : Longest) 
+        var answer = new WrappedAnswer(Encoding.UTF8.GetString(reply.Body().Span), call.Path, time.GetUtcNow(), ttl < Longest ? ttl : Longest)
         {
             Group = OwnersGroup.Of(owner.Caller, owner.Live.Token.SecretId, call.Origin),
             Workload = OwnersGroup.WorkloadOf(owner.Caller),
