@@ -85,7 +85,7 @@ public sealed class SchemaTests
         var file = $"manifests-{name}.mts";
         await File.WriteAllTextAsync(Path.Combine(TestProgram.Folder(Folder), file), text.ToString(), TestContext.Current.CancellationToken);
         await TestProgram.RunAsync(
-            "node", ["node_modules/typescript/bin/tsc", "--strict", "--noEmit", "--skipLibCheck", "--types", "", "--target", "es2022", "--module", "esnext", "--moduleResolution", "bundler", file],
+            "node", ["node_modules/typescript/bin/tsc", "--strict", "--noEmit", "--skipLibCheck", "--target", "es2022", "--module", "esnext", "--moduleResolution", "bundler", file],
             "apt-get install nodejs npm", Folder);
     }
 
