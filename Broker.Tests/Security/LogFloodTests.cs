@@ -40,7 +40,7 @@ public sealed class LogFloodTests
             "an address that there is not" => (await world.SendAsync(replica, HttpMethod.Get, $"/no/such/{request}", pod)).Status,
             "a list that is for viewers" => (await world.SendAsync(replica, HttpMethod.Get, "/api/v1/leases", pod)).Status,
             "a Vault path that it may not read" => (await client!.SendAsync("GET", $"secret/{new string('s', 5000)}")).Status,
-            _ => (await client!.SendAsync("PUT", "sys/leases/renew", new JsonObject { ["lease_id"] = $"database/creds/orders-api/{new string('l', 7000)}" })).Status,
+            _ => (await client!.SendAsync("PUT", "sys/leases/renew", new JsonObject { ["lease_id"] = $"database/creds/orders-api/{request}{new string('l', 7000)}" })).Status, // of the same one it would be told once a second
         };
     }
 

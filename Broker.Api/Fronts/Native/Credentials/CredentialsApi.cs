@@ -92,7 +92,7 @@ public static class CredentialsApi
             // Step 14: Answer.
             if (wait is { } seconds)
                 context.Response.Headers["Preference-Applied"] = "wait=" + seconds.TotalSeconds.ToString(CultureInfo.InvariantCulture);
-            if (outcome.Grant is { } grant) await GrantWriter.WriteAsync(context.Response, grant);
+            if (outcome.Grant is { } grant) GrantWriter.Write(context.Response, grant);
             else await RefusalWriter.WriteAsync(context, outcome.Refusal!);
         }
     }

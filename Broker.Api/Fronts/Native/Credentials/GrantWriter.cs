@@ -18,10 +18,10 @@ internal static class GrantWriter
     private static readonly JsonWriterOptions Readable = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     /// <summary>Writes a claim's grant.</summary>
-    public static Task WriteAsync(HttpResponse response, Grant grant) => JsonBody.WriteAsync(response, grant, WriteClaim);
+    public static void Write(HttpResponse response, Grant grant) => JsonBody.Write(response, grant, WriteClaim);
 
     /// <summary>Writes a renewal's grant: with credentials only when the holder has to move to them.</summary>
-    public static Task WriteRenewalAsync(HttpResponse response, Grant grant) => JsonBody.WriteAsync(response, grant, WriteRenewal);
+    public static void WriteRenewal(HttpResponse response, Grant grant) => JsonBody.Write(response, grant, WriteRenewal);
 
     /// <summary>Writes a claim's JSON.</summary>
     public static void WriteClaim(IBufferWriter<byte> to, Grant grant)

@@ -59,7 +59,7 @@ public static class HoldersApi
     private static async Task RenewAsync(string id, [Description(LeaseInUse)] string? lease, [Description(AllotmentInUse)] long? allotment, HolderDesk desk, HttpContext context)
     {
         var outcome = await desk.RenewAsync(context.ProvenCaller(), id, context.Origin(), context.RequestAborted, lease, allotment);
-        if (outcome.Grant is { } grant) await GrantWriter.WriteRenewalAsync(context.Response, grant);
+        if (outcome.Grant is { } grant) GrantWriter.WriteRenewal(context.Response, grant);
         else await RefusalWriter.WriteAsync(context, outcome.Refusal!);
     }
 
