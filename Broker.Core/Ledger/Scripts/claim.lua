@@ -41,7 +41,6 @@ local newest_release = num(call('HGET', budget, 'newest_release'))
 
 tidy()
 
-local verdicts = {}
 local function say(text) verdicts[#verdicts + 1] = text end
 
 local function granted(c, h, l, moved)
@@ -329,7 +328,7 @@ local function decide(c)
   say(verdict.wait{ lease = l.id, starts_in = math.max(0, l.starts - now) })
 end
 
-for i = 1, #ids do
+for i = #verdicts + 1, #ids do
   local id, ask, text = ids[i], whose[i] or asks[1], packed[i]
   local said = nil
   if holder_cache[id] == nil then -- else an earlier claim of this batch has changed it

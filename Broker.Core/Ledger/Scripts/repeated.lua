@@ -55,9 +55,10 @@ local function again(ask, holder_id, text)
   return l.before .. connections .. l.between .. till .. l.behind
 end
 
--- Nothing was lost, and no holder's time is over, which might free a place for somebody in line.
+-- Nothing was lost, and no holder's time is over, which might free a place for somebody in line. From the first claim that needs more the rest of the
+-- decision goes on.
+local verdicts = {}
 if heard <= num(known_voice) and seen <= mark and now >= quiet and not call('ZRANGEBYSCORE', ends, '-inf', int(now), 'LIMIT', '0', '1')[1] then
-  local verdicts = {}
   for i, id in ipairs(ids) do
     local ask = whose[i] or asks[1]
     verdicts[i] = packed[i] and ask.kind == 'Claim' and again(ask, id, packed[i]) or nil
