@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Diagnostics;
+using Broker.Core.Audit;
 
 namespace Broker.Api.Fronts;
 
@@ -13,11 +14,8 @@ internal static class ShownPath
     private const string Hidden = "…";
     private const int LongestValue = 256;
 
-    // The beginnings of Vault's tokens, of the broker's own, and of JSON Web Tokens.
-    private static readonly string[] Beginnings = ["hvs.", "hvb.", "hvr.", "brs_", "bra_", "eyJ"];
-
     // What a path has in it that is not shown as it is: one of these, or what makes it another path (PlainPath).
-    private static readonly SearchValues<string> Telling = SearchValues.Create([Tokens, "//", "%", .. Beginnings], StringComparison.OrdinalIgnoreCase);
+    private static readonly SearchValues<string> Telling = SearchValues.Create([Tokens, "//", "%", .. HiddenTokens.Beginnings], StringComparison.OrdinalIgnoreCase);
 
     // What it is about, by which a reader of the record finds a look at it.
     private static readonly string[] Subjects = ["database", "lease", "role", "holder", "user", "namespace", "team", "node", "span"];
@@ -46,10 +44,10 @@ internal static class ShownPath
         path = PlainPath.Of(path);
         if (path.IndexOf(Tokens, StringComparison.OrdinalIgnoreCase) is var start and >= 0 && path.IndexOf('/', start + Tokens.Length) is var slash and > 0 && slash < path.Length - 1)
             path = $"{path[..slash]}/{Hidden}";
-        return Array.Exists(Beginnings, beginning => path.Contains(beginning, StringComparison.OrdinalIgnoreCase))
+        return Array.Exists(HiddenTokens.Beginnings, beginning => path.Contains(beginning, StringComparison.OrdinalIgnoreCase))
             ? string.Join('/', path.Split('/').Select(static part => IsToken(part) ? Hidden : part))
             : path;
     }
 
-    private static bool IsToken(string part) => Array.Exists(Beginnings, beginning => part.StartsWith(beginning, StringComparison.OrdinalIgnoreCase));
+    private static bool IsToken(string part) => Array.Exists(HiddenTokens.Beginnings, beginning => part.StartsWith(beginning, StringComparison.OrdinalIgnoreCase));
 }

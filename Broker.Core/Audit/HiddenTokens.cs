@@ -8,10 +8,13 @@ namespace Broker.Core.Audit;
 /// </summary>
 internal static partial class HiddenTokens
 {
-    private static readonly SearchValues<string> Beginnings = SearchValues.Create(["hvs.", "hvb.", "hvr.", "brs_", "bra_", "eyJ"], StringComparison.Ordinal);
+    /// <summary>The beginnings of Vault's tokens, of the broker's own, and of JSON Web Tokens.</summary>
+    public static string[] Beginnings { get; } = ["hvs.", "hvb.", "hvr.", "brs_", "bra_", "eyJ"];
+
+    private static readonly SearchValues<string> Known = SearchValues.Create(Beginnings, StringComparison.Ordinal);
 
     /// <summary>A text without them.</summary>
-    public static string In(string text) => text.AsSpan().ContainsAny(Beginnings) ? Token().Replace(text, "$1$2$3…") : text;
+    public static string In(string text) => text.AsSpan().ContainsAny(Known) ? Token().Replace(text, "$1$2$3…") : text;
 
     // Tokens of Vault's kind, the broker's own, and JSON Web Tokens. Nothing that the broker makes to be read, such as a lease's id, is as long behind such a
     // beginning, or has a point.
