@@ -30,9 +30,6 @@ public readonly partial record struct HolderId
     /// <summary>The id without its role.</summary>
     internal string Local => Value[(Dot + 1)..];
 
-    /// <summary>Whether its owner gave it its own id.</summary>
-    internal bool IsNamed => !HasNoName(Value);
-
     /// <summary>Whether an id, if it is one, has no name that its owner gave it; it is not parsed, which most claims need not wait for.</summary>
     internal static bool HasNoName(string id) => id.Length == id.IndexOf('.', StringComparison.Ordinal) + 1 + OwnerLength;
 

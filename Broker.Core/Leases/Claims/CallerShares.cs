@@ -49,7 +49,7 @@ internal sealed class CallerShares(ICatalog catalog, ShareLedger ledger, KnownCa
     private static bool IsLimitedByDefault(CatalogSnapshot current, Caller caller, string holder, [NotNullWhen(true)] out Role? role)
     {
         role = null;
-        return !current.Identity.Callers.AreCounted && !(caller.PodUid is not null && HolderId.HasNoName(holder)) && HolderId.TryParse(holder, out var id) && (caller.PodUid is null || id.IsNamed) && current.Roles.TryGetValue(id.Role, out role);
+        return !current.Identity.Callers.AreCounted && (caller.PodUid is null || !HolderId.HasNoName(holder)) && HolderId.TryParse(holder, out var id) && current.Roles.TryGetValue(id.Role, out role);
     }
 
     private async ValueTask<(string Name, ShareLimits Limits)> DefaultOfAsync(Caller caller, Role role, CancellationToken cancellation)
