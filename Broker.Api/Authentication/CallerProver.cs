@@ -85,7 +85,7 @@ public sealed class CallerProver : IDisposable
         if (believed.Issuers.FirstOrDefault(known => known.Definition.Name == issuer) is not { Reviews: null } found) return ProofFailure.UnknownIssuer;
         if (await found.Keys.GetAsync(cancellation) is not { } keys) return ProofFailure.KeysUnavailable;
         if (!keys.Has(thumbprint)) return ProofFailure.UnknownKey;
-        return (found.Definition.Issuer ?? keys.Issuer) is not { } stated || caller.Claims["iss"].Any(iss => iss == stated || found.Definition.FormerIssuers.Contains(iss, StringComparer.Ordinal))
+        return (found.Definition.Issuer ?? keys.Issuer) is not { } stated || caller.Claims["iss"].Any(iss => found.Definition.IsCalled(stated, iss))
             ? null
             : ProofFailure.UnknownIssuer;
     }

@@ -62,7 +62,7 @@ internal sealed class TokenVerifier(ProofHasher hasher, TimeProvider time)
             if (StatedBy(issuer) is null && failed.Proof.Failure > ProofFailure.BadSignature && IsWaitedFor(issuer)) continue;
             var found = issuer.Reviews is { } reviews ? await ByReviewAsync(issuer, reviews, token, turn) : await ByKeysAsync(issuer, token, turn);
             if (found.Proof.Caller is not null) return found;
-            if (found.Proof.Failure is ProofFailure.KeysUnavailable && StatedBy(issuer) is var stated && (stated is null || !IsBy(issuer.Definition, stated, token)))
+            if (found.Proof.Failure is ProofFailure.KeysUnavailable && StatedBy(issuer) is var stated && (stated is null || !issuer.Definition.IsCalled(stated, token.Issuer)))
             {
                 isUnread |= stated is null;
                 continue;
@@ -84,7 +84,7 @@ internal sealed class TokenVerifier(ProofHasher hasher, TimeProvider time)
         var (atHand, waited) = (new List<BelievedIssuer>(1), (List<BelievedIssuer>?)null);
         foreach (var issuer in issuers)
         {
-            if (StatedBy(issuer) is { } stated && !IsBy(issuer.Definition, stated, token))
+            if (StatedBy(issuer) is { } stated && !issuer.Definition.IsCalled(stated, token.Issuer))
             {
                 // It may have another name by now, which its keys' next fetch tells.
                 if (issuer.Definition.Issuer is null) issuer.Keys.Peek();
@@ -112,7 +112,7 @@ internal sealed class TokenVerifier(ProofHasher hasher, TimeProvider time)
         var (had, fetched) = await FetchedAsync(issuer.Keys.GetAsync(CancellationToken.None).AsTask(), turn);
         if (!had) return ProofFailure.TooManyChecks;
         if (fetched is not { } keys) return ProofFailure.KeysUnavailable;
-        if (!IsBy(issuer.Definition, issuer.Definition.Issuer ?? keys.Issuer, token)) return ProofFailure.UnknownIssuer;
+        if (!issuer.Definition.IsCalled(issuer.Definition.Issuer ?? keys.Issuer, token.Issuer)) return ProofFailure.UnknownIssuer;
         if (!issuer.Definition.Algorithms.Contains(token.Alg, StringComparer.Ordinal)) return ProofFailure.AlgorithmNotAllowed;
 
         var (failure, key) = await SignatureAsync(issuer.Definition, keys, token, turn);
@@ -249,9 +249,6 @@ internal sealed class TokenVerifier(ProofHasher hasher, TimeProvider time)
         var left = ProvenTokens.Longest - keys.AskedAt.Age(time);
         return left > SigningKeys.AfterFailure ? left : SigningKeys.AfterFailure;
     }
-
-    private static bool IsBy(IdentityIssuer issuer, string? stated, JsonWebToken token) =>
-        string.Equals(stated, token.Issuer, StringComparison.Ordinal) || issuer.FormerIssuers.Contains(token.Issuer, StringComparer.Ordinal);
 
     // The token, and the key by which its checks take turns.
     private static (JsonWebToken Token, Turn Turn)? Parse(ReadOnlyMemory<char> text, string from)

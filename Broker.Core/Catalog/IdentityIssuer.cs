@@ -21,6 +21,11 @@ public sealed record IdentityIssuer
     /// </summary>
     public IReadOnlyList<string> FormerIssuers { get; init; } = [];
 
+    /// <summary>Whether a token's <c>iss</c> is the issuer's own.</summary>
+    /// <param name="stated">The name that its configuration or its discovery document states now; null: not known.</param>
+    /// <param name="iss">The token's.</param>
+    internal bool IsCalled(string? stated, string iss) => iss == stated || FormerIssuers.Contains(iss, StringComparer.Ordinal);
+
     /// <summary>
     /// The issuer's name in holders' ids; null: its own name. Entries of the same cluster under two names share it, so that a
     /// pod is one holder whichever of them proves it. Entries that share it must trust each other.

@@ -133,7 +133,7 @@ internal sealed class SessionDesk(ICatalog catalog, SessionLedger ledger, Sessio
     /// <summary>Whether an issuer's tokens, as it is configured now, have the audience and the issuer that a caller was proven with: what was made by one that has not is over.</summary>
     public static bool Vouches(IdentityIssuer issuer, Caller caller) =>
         caller.Claims["aud"].Contains(issuer.Audience, StringComparer.Ordinal)
-        && (issuer.Issuer is null || caller.Claims["iss"].Any(iss => iss == issuer.Issuer || issuer.FormerIssuers.Contains(iss, StringComparer.Ordinal)));
+        && (issuer.Issuer is null || caller.Claims["iss"].Any(iss => issuer.IsCalled(issuer.Issuer, iss)));
 
     // What is wrong whatever the ledger says.
     private Refusal? WhyNot(Caller caller, string tokenHash, IReadOnlyList<string> roles, TimeSpan? lifetime)
