@@ -68,11 +68,12 @@ public sealed record DueAnswer(string Epoch, DateTimeOffset Now, long HeardTo, b
 /// <summary>A duty as the ledger has it.</summary>
 /// <param name="Name"><c>KIND</c> or <c>KIND:SUBJECT</c>.</param>
 /// <param name="DueAt">When it is due next.</param>
+/// <param name="Late">For how long it has been due, and no replica has taken it; zero: it is not due yet.</param>
 /// <param name="UnderWay">Whether a replica is at it.</param>
 /// <param name="Failures">How often it failed in a row.</param>
 /// <param name="FailingSince">Since when; null while it does not fail.</param>
 /// <param name="Why">What failed last; empty while it does not fail.</param>
-public sealed record DutyRecord(string Name, DateTimeOffset DueAt, bool UnderWay, int Failures, DateTimeOffset? FailingSince, string Why);
+public sealed record DutyRecord(string Name, DateTimeOffset DueAt, TimeSpan Late, bool UnderWay, int Failures, DateTimeOffset? FailingSince, string Why);
 
 /// <summary>A replica that takes duties; see <see cref="DutyLedger.DueAsync"/>.</summary>
 internal sealed record DueQuestion(int Most, TimeSpan TakenFor, TimeSpan Settling, string? Epoch, long Since, DateTimeOffset? AtLeast, IReadOnlyList<string> Standing);

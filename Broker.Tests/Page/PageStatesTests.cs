@@ -161,7 +161,7 @@ public sealed class PageStatesTests(Browser browser) : ServedPageTests(browser)
             Views.Lease("L1", "orders", LeaseState.Active, 97, 97, reason: ""), Views.Lease("L0", "orders", LeaseState.Retiring, 3, 3, reason: "rotated by grace@example.org: a leaked password"))
             with
         {
-            Failing = [new("orders", new("renew:L1", Views.Now, false, 4, Views.Now.AddMinutes(-6), "Vault answered 503: Vault is sealed"))],
+            Failing = [new("orders", new("renew:L1", Views.Now, TimeSpan.Zero, false, 4, Views.Now.AddMinutes(-6), "Vault answered 503: Vault is sealed"))],
             Line = [new("h7", "shop/orders-api-7", 5, 1, Views.Now.AddSeconds(-12), Views.Now.AddSeconds(18)), new("h8", "shop/orders-api-8", 5, 5, null, Views.Now.AddSeconds(20))],
             History = History(),
         };

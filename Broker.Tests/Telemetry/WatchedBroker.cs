@@ -124,7 +124,7 @@ internal sealed partial class WatchedBroker : IAsyncDisposable
     }
 
     // Minutes become seconds; hours are hours still.
-    private static string Quick(string rules) => Window().Replace(For().Replace(rules, "for: 0s"), "[30s]");
+    private static string Quick(string rules) => Window().Replace(For().Replace(rules, "for: 0s"), "[30s]").Replace("overdue_seconds) > 60", "overdue_seconds) > 6", StringComparison.Ordinal);
 
     [GeneratedRegex(@"for: \d+[smh]")]
     private static partial Regex For();
