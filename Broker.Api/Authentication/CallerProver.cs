@@ -139,29 +139,29 @@ public sealed class CallerProver : IDisposable
         if (shared == mine.Task) _ = RunAsync();
         return shared;
 
+        // It is no longer under way when it is answered: whoever is refused and asks again at once has a check of its own.
         async Task RunAsync()
         {
             try
             {
-                // Another check of this token may have finished since we looked into the cache.
-                if (now.Proven.TryRecall(hash, out var caller))
-                {
-                    mine.SetResult(new Proof(caller));
-                    return;
-                }
-
-                var (proof, goodFor) = await verifier.CheckAsync(now.Issuers, token, from);
-                if (proof.Caller is { } proven) now.Proven.Remember(hash, proven, goodFor);
+                var proof = await CheckAsync();
+                now.UnderWay.TryRemove(hash, out _);
                 mine.SetResult(proof);
             }
             catch (Exception error)
             {
+                now.UnderWay.TryRemove(hash, out _);
                 mine.SetException(error);
             }
-            finally
-            {
-                now.UnderWay.TryRemove(hash, out _);
-            }
+        }
+
+        async ValueTask<Proof> CheckAsync()
+        {
+            // Another check of this token may have finished since we looked into the cache.
+            if (now.Proven.TryRecall(hash, out var caller)) return new Proof(caller);
+            var (proof, goodFor) = await verifier.CheckAsync(now.Issuers, token, from);
+            if (proof.Caller is { } proven) now.Proven.Remember(hash, proven, goodFor);
+            return proof;
         }
     }
 

@@ -16,26 +16,24 @@ public class RepeatedClaimsTests
     public void A_batch_of_repeated_claims_is_answered_as_the_rest_of_the_decision_would_answer_it()
     {
         var longWay = Instead("if false and heard <= ");
+        var taken = LedgerScripts.With(File, Decision.Read(File).Replace("then return answer{", "then error('taken') return answer{", StringComparison.Ordinal));
+        var asksAgain = 0;
 
-        for (var seed = 1; seed <= 10; seed++)
+        for (var seed = 1; seed <= 4; seed++)
         {
             var plan = PlanMaker.Make(seed);
-            Simulation.Run(plan, keepTrace: false, scripts: longWay).Fingerprint.ShouldBe(Simulation.Run(plan, keepTrace: false).Fingerprint, $"seed {seed}");
+            var fingerprint = Simulation.Run(plan, keepTrace: false).Fingerprint;
+            Simulation.Run(plan, keepTrace: false, scripts: longWay).Fingerprint.ShouldBe(fingerprint, $"seed {seed}");
+            if (IsTaken(plan, fingerprint)) asksAgain++;
         }
-    }
 
-    [Fact]
-    public void Worlds_in_which_nobody_asks_again_would_prove_nothing()
-    {
-        var taken = LedgerScripts.With(File, Decision.Read(File).Replace("then return answer{", "then error('taken') return answer{", StringComparison.Ordinal));
+        asksAgain.ShouldBeGreaterThan(1, "worlds in which nobody asks again prove nothing");
 
-        Enumerable.Range(1, 10).Count(seed => IsTaken(PlanMaker.Make(seed))).ShouldBeGreaterThan(2);
-
-        bool IsTaken(Plan plan)
+        bool IsTaken(Plan plan, string fingerprint)
         {
             try
             {
-                return Simulation.Run(plan, keepTrace: false, scripts: taken).Fingerprint != Simulation.Run(plan, keepTrace: false).Fingerprint;
+                return Simulation.Run(plan, keepTrace: false, scripts: taken).Fingerprint != fingerprint;
             }
             catch (Exception e) when (e.Message.Contains("taken", StringComparison.Ordinal))
             {

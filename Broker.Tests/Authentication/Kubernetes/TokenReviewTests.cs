@@ -227,8 +227,20 @@ public sealed class TokenReviewTests : IAsyncLifetime
 
             await File.WriteAllTextAsync(cluster.CaFile, right, TestContext.Current.CancellationToken);
             (await fresh.ProveAsync(token.AsMemory(), TestContext.Current.CancellationToken)).Failure.ShouldBe(ProofFailure.ReviewUnavailable, "found out by this one");
-            var third = await fresh.ProveAsync(token.AsMemory(), TestContext.Current.CancellationToken);
-            third.Caller.ShouldNotBeNull($"{third.Failure} of {wrong.Length}");
+            (await fresh.ProveAsync(token.AsMemory(), TestContext.Current.CancellationToken)).Caller.ShouldNotBeNull();
+        }
+    }
+
+    [Fact]
+    public async Task Whoever_is_refused_and_asks_again_at_once_has_a_check_of_its_own()
+    {
+        for (var attempt = 0; attempt < 200; attempt++)
+        {
+            var token = PodToken(payload => payload["attempt"] = attempt);
+            cluster.Recordings[token] = "10-review-after-pod-deleted";
+            (await ProveAsync(token)).Failure.ShouldBe(ProofFailure.ReviewRefused);
+            cluster.Recordings[token] = "06-review-bound-to-pod";
+            (await ProveAsync(token)).Caller.ShouldNotBeNull();
         }
     }
 
