@@ -116,11 +116,10 @@ public sealed class AlertsOfLeasesTests : IAsyncLifetime
     // A part of the ledger's books is of another kind than every replica expects: it can be read, and no duty is taken.
     private async Task DutiesWaitAsync()
     {
-        var news = await broker.Stage.Redis!.ExecuteAsync("EVAL", "return redis.call('KEYS', '*:news')[1]", 0);
-        await broker.Stage.Redis.ExecuteAsync("RENAME", news, news + ":aside");
+        var news = (await broker.Stage.Redis!.ExecuteAsync("EVAL", "return redis.call('KEYS', '*orders*:budget')[1]", 0)).Replace(":budget", ":news", StringComparison.Ordinal);
         await broker.Stage.Redis.ExecuteAsync("SET", news, "not a list of news");
         await broker.FiresAsync("BrokerDutyOverdue");
-        await broker.Stage.Redis.ExecuteAsync("RENAME", news + ":aside", news);
+        await broker.Stage.Redis.ExecuteAsync("DEL", news);
         await broker.ClearsAsync("BrokerDutyOverdue");
     }
 
