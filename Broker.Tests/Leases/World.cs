@@ -467,7 +467,10 @@ internal sealed class DoubleEngine(int capacity) : IDatabaseEngine
     public Task TryLoginAsync(Database database, Login login, CancellationToken cancellation) =>
         Interlocked.Increment(ref asked) > 0 && login.Username == RefusedUser ? throw new DatabaseException(DatabaseFailure.LoginRefused, "password authentication failed")
         : LoginFailure is { } failure ? throw failure
-        : OnLogin?.Invoke() ?? Task.CompletedTask;
+        : OnLogin?.Invoke() ?? OnLoginUntil?.Invoke(cancellation) ?? Task.CompletedTask;
+
+    /// <summary>Runs inside each login, and is told when it is given up.</summary>
+    public Func<CancellationToken, Task>? OnLoginUntil { get; set; }
 
     public Task CreateUserAsync(Database database, Login login, IReadOnlyList<string> statements, string? ownerRole, CancellationToken cancellation) => Task.CompletedTask;
 

@@ -131,12 +131,15 @@ internal sealed class Issuance(
         }
         catch (DatabaseException e)
         {
-            var code = e.Failure == DatabaseFailure.LoginRefused ? RefusalCode.LoginFailed : RefusalCode.DatabaseUnavailable;
-            return await FailAsync(attempt, mayExist: true, code, e.Message, null);
+            return await NotTriedAsync(e.Failure == DatabaseFailure.LoginRefused ? RefusalCode.LoginFailed : RefusalCode.DatabaseUnavailable, e.Message);
         }
         catch (OperationCanceledException) when (deadline.IsCancellationRequested)
         {
-            return await FailAsync(attempt, mayExist: true, RefusalCode.DatabaseUnavailable, "the database did not let the new user in in time", null);
+            return await NotTriedAsync(RefusalCode.DatabaseUnavailable, "the database did not let the new user in in time");
+        }
+        catch (OperationCanceledException)
+        {
+            return await LostAsync();
         }
 
         // Step 11: Make the lease active, which wakes everybody who waits for it.
@@ -154,7 +157,7 @@ internal sealed class Issuance(
                 return await ledger.Issues.IssuedAsync(
                     attempt.Database.Name, attempt.Lease, attempt.Fence, issued.Id, issued.Login.Username,
                     sealer.Seal(attempt.Database.Name, attempt.Role.Name, attempt.Pool, attempt.Lease, issued),
-                    life, now, issued.Term.Renewable && attempt.Role.Static is null, CancellationToken.None, lasts);
+                    life, now, issued.Term.Renewable && attempt.Role.Static is null, CancellationToken.None, lasts, new(attempt.Pool, attempt.Role.Name));
             }
             catch (LedgerException)
             {
@@ -166,6 +169,16 @@ internal sealed class Issuance(
 
         async Task<bool> ActivateAsync() => await ledger.Issues.ActivateAsync(
             attempt.Database.Name, attempt.Lease, attempt.Fence, attempt.Role.VerifyEvery, attempt.Role.Static is null ? jitter.Fraction() : StaticTurn.Spread, userLimit, CancellationToken.None);
+
+        // The issuer made a user that cannot be given out. Where another attempt has taken over meanwhile, nobody else drops it.
+        async Task<string> NotTriedAsync(RefusalCode code, string why) => await FailedAsync(attempt, mayExist: true, code, why, null) ?? await LostAsync();
+
+        // A ledger that has lost whose it is is told once more: its upkeep drops what this replica cannot.
+        async Task<string> LostAsync()
+        {
+            await RecordAsync();
+            return await OvertakenAsync();
+        }
 
         async Task<string> OvertakenAsync()
         {
@@ -263,12 +276,17 @@ internal sealed class Issuance(
         }
     }
 
-    private async Task<string> FailAsync(Attempt attempt, bool mayExist, RefusalCode code, string why, TimeSpan? pause)
+    private async Task<string> FailAsync(Attempt attempt, bool mayExist, RefusalCode code, string why, TimeSpan? pause) =>
+        await FailedAsync(attempt, mayExist, code, why, pause) ?? "superseded";
+
+    // Null: another attempt has taken over.
+    private async Task<string?> FailedAsync(Attempt attempt, bool mayExist, RefusalCode code, string why, TimeSpan? pause)
     {
         log.IssueFailed(attempt.Lease, attempt.Role.Name, code, why);
-        await ledger.Issues.FailAsync(
-            attempt.Database.Name, attempt.Lease, attempt.Fence, mayExist, $"{code}: {why}", pause > Floor ? pause.Value : Floor, CancellationToken.None);
-        return WireName.Of(code);
+        return await ledger.Issues.FailAsync(
+            attempt.Database.Name, attempt.Lease, attempt.Fence, mayExist, $"{code}: {why}", pause > Floor ? pause.Value : Floor, CancellationToken.None)
+            ? WireName.Of(code)
+            : null;
     }
 
     private async Task BeatAsync(Attempt attempt, TimeSpan startsIn, CancellationTokenSource lost, CancellationToken cancellation)
