@@ -429,6 +429,11 @@ local function tell(h)
   if h.phase == 'h' then news_of[#news_of + 1] = h.id end
 end
 
+-- Every replica hears of an order to revoke a lease as well: it hands out that login no more, whoever holds it. No holder's id begins like this.
+local ORDERED = '='
+local function tell_ordered(l) news_of[#news_of + 1] = ORDERED .. l.id end
+local function ordered_lease(id) return string.match(id, '^' .. ORDERED .. '(.*)$') end
+
 -- Gives a holder another number of connections, which counts at once.
 local function set_size(h, to)
   local more = to - h.connections
