@@ -32,7 +32,11 @@ public sealed class IssueLedger(LedgerClient client, Func<string> newLeaseId)
         return answer;
     }
 
-    /// <summary>Reports that the attempt is alive. False: another has taken over.</summary>
+    /// <summary>Gives up an attempt that has not begun, because this replica stops: whoever asks next issues the lease.</summary>
+    public async ValueTask HandOnAsync(string database, string lease, long fence, CancellationToken cancellation) =>
+        await client.TakeAsync(Decision.HandOn, database, new(lease, Text(fence)), cancellation);
+
+    /// <summary>Reports that the attempt is alive. False: another has taken over, or nobody waits for it any more.</summary>
     public async ValueTask<bool> BeatAsync(string database, string lease, long fence, CancellationToken cancellation) =>
         await client.TakeAsync(Decision.Beat, database, new(lease, Text(fence)), cancellation) == AttemptAnswer.Ok;
 
@@ -133,10 +137,13 @@ public abstract record BeginAnswer
     /// <param name="PacedTo">Until when, at the database's pace, the users begun so far use up the allowance.</param>
     public sealed record Go(DateTimeOffset Now, DateTimeOffset PacedTo) : BeginAnswer;
 
-    /// <summary>Ask again then: the database's pace, or too many calls in flight.</summary>
+    /// <summary>Ask again then: the database's pace.</summary>
     public sealed record NotYet(TimeSpan Wait) : BeginAnswer;
 
-    /// <summary>Another attempt has taken over.</summary>
+    /// <summary>Ask again when a call that changes users is over: as many are in flight as may be.</summary>
+    public sealed record Busy : BeginAnswer;
+
+    /// <summary>Another attempt has taken over, or nobody waits for it any more.</summary>
     public sealed record Overtaken : BeginAnswer;
 }
 

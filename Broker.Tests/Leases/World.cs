@@ -13,6 +13,7 @@ using Broker.Core.Leases.Claims;
 using Broker.Core.Leases.Handles;
 using Broker.Core.Leases.History;
 using Broker.Core.Leases.Holders;
+using Broker.Core.Leases.Issues;
 using Broker.Core.Leases.Logins;
 using Broker.Core.Ledger;
 using Broker.Core.Ledger.InProcess;
@@ -236,6 +237,8 @@ internal sealed class World : IAsyncDisposable
         public PoolerUsers PoolerUsers => services.GetRequiredService<PoolerUsers>();
 
         public SealCheck Seal => services.GetRequiredService<SealCheck>();
+
+        public Issuance Issuance => services.GetRequiredService<Issuance>();
 
         public ShutdownSignal Shutdown => services.GetRequiredService<ShutdownSignal>();
 

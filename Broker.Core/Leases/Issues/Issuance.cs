@@ -16,8 +16,8 @@ namespace Broker.Core.Leases.Issues;
 /// intent is in the ledger before this begins.
 /// </summary>
 internal sealed class Issuance(
-    SharedLedger ledger, Issuers issuers, DatabaseEngines engines, LoginSealer sealer, StaticTurn turn, PoolerUsers poolerUsers, WaitingSettings waiting, BrokerMetrics metrics, Jitter jitter,
-    TimeProvider time, ILogger<Issuance> log)
+    SharedLedger ledger, Issuers issuers, DatabaseEngines engines, LoginSealer sealer, StaticTurn turn, FlightLines lines, PoolerUsers poolerUsers, ShutdownSignal shutdown, WaitingSettings waiting,
+    BrokerMetrics metrics, Jitter jitter, TimeProvider time, ILogger<Issuance> log)
 {
     // The shortest pause after a failure (law L12); it doubles with each failure in a row.
     private static readonly TimeSpan Floor = TimeSpan.FromSeconds(1);
@@ -52,7 +52,7 @@ internal sealed class Issuance(
         var attempt = new Attempt(role, database, issuers[issuer], pool, order.Lease, order.Fence);
         var from = time.GetTimestamp();
         using var lost = new CancellationTokenSource();
-        using var deadline = new CancellationTokenSource(waiting.IssueDeadline + order.StartsIn, time);
+        using var deadline = new CancellationTokenSource(waiting.IssueDeadline, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(lost.Token, deadline.Token);
         var beating = BeatAsync(attempt, order.StartsIn, lost, either.Token);
         string outcome;
@@ -94,12 +94,9 @@ internal sealed class Issuance(
             if (username is null) return await FailAsync(attempt, mayExist: false, RefusalCode.IssuerUnavailable, whyNot, null);
         }
 
-        // Step 8: Wait for the moment that the database's pace allows. However long that takes, the attempt lives and keeps its turn: those who want the lease
-        // wait for it, and an attempt given up here would only begin again behind all others.
-        deadline.CancelAfter(Timeout.InfiniteTimeSpan);
-        if (await PaceAsync(attempt, username, startsIn, cancellation) is not { } now) return "superseded";
+        // Step 8: Wait for the moment that the database's pace allows.
+        if (await PaceAsync(attempt, username, startsIn, deadline, cancellation) is not { } now) return "superseded";
 
-        deadline.CancelAfter(waiting.IssueDeadline);
         IssuedLease issued;
         try
         {
@@ -253,26 +250,52 @@ internal sealed class Issuance(
         }
     }
 
-    // The ledger's time when the issuer may be asked; null: another attempt has taken over.
-    private async Task<DateTimeOffset?> PaceAsync(Attempt attempt, string? username, TimeSpan startsIn, CancellationToken cancellation)
+    // The ledger's time when the issuer may be asked; null: another attempt has taken over, or nobody waits any more, or this replica stops. However long
+    // that takes, the attempt lives and keeps its turn: those who want the lease wait for it, and an attempt given up here would only begin again behind all others.
+    private async Task<DateTimeOffset?> PaceAsync(Attempt attempt, string? username, TimeSpan startsIn, CancellationTokenSource deadline, CancellationToken cancellation)
     {
         using var step = Tracing.Start("issue.turn");
-        if (startsIn > TimeSpan.Zero) await Task.Delay(startsIn, time, cancellation);
+        using var waits = CancellationTokenSource.CreateLinkedTokenSource(cancellation, shutdown.Token);
+        deadline.CancelAfter(Timeout.InfiniteTimeSpan);
+        try
+        {
+            if (startsIn > TimeSpan.Zero) await Task.Delay(startsIn, time, waits.Token);
+            return await TakeTurnAsync(attempt, username, waits.Token, cancellation);
+        }
+        catch (OperationCanceledException) when (shutdown.Token.IsCancellationRequested && !cancellation.IsCancellationRequested)
+        {
+            await ledger.Issues.HandOnAsync(attempt.Database.Name, attempt.Lease, attempt.Fence, CancellationToken.None);
+            return null;
+        }
+        finally
+        {
+            deadline.CancelAfter(waiting.IssueDeadline);
+        }
+    }
+
+    private async Task<DateTimeOffset?> TakeTurnAsync(Attempt attempt, string? username, CancellationToken waits, CancellationToken cancellation)
+    {
+        using var place = lines[attempt.Database.Name].Join();
+        await place.FirstAsync(waits);
         while (true)
         {
             var asked = Moment.Now(time);
-            var answer = await ledger.Issues.BeginAsync(
-                attempt.Database.Name, attempt.Lease, attempt.Fence, username, attempt.Database.Issuing, cancellation);
-            if (answer is BeginAnswer.Go go)
+            switch (await ledger.Issues.BeginAsync(attempt.Database.Name, attempt.Lease, attempt.Fence, username, attempt.Database.Issuing, cancellation))
             {
-                // An answer that was long on its way, or a replica that stood still, may find that another's attempt has begun.
-                return asked.Age(time) < PromptlyToldIn || await ledger.Issues.BeatAsync(attempt.Database.Name, attempt.Lease, attempt.Fence, cancellation)
-                    ? go.Now
-                    : default(DateTimeOffset?);
+                case BeginAnswer.Go go:
+                    // An answer that was long on its way, or a replica that stood still, may find that another's attempt has begun.
+                    return asked.Age(time) < PromptlyToldIn || await ledger.Issues.BeatAsync(attempt.Database.Name, attempt.Lease, attempt.Fence, cancellation)
+                        ? go.Now
+                        : default(DateTimeOffset?);
+                case BeginAnswer.NotYet later:
+                    await Task.Delay(later.Wait > ShortestPause ? later.Wait : ShortestPause, time, waits);
+                    break;
+                case BeginAnswer.Busy:
+                    await place.FreedAsync(waits);
+                    break;
+                default:
+                    return null;
             }
-
-            if (answer is not BeginAnswer.NotYet later) return null;
-            await Task.Delay(later.Wait > ShortestPause ? later.Wait : ShortestPause, time, cancellation);
         }
     }
 

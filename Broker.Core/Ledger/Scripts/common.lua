@@ -158,6 +158,11 @@ local function somebodys_till(l)
   return l.attempt >= now and l.attempt or math.max(l.attempt, math.min(back_since() + ATTEMPT_MS, l.attempt + LONGEST_MS))
 end
 
+-- A call that changed users is over: the first in each replica's line for a place in flight hears it.
+local function land(name)
+  if num(call('ZREM', flights, name)) > 0 then signal('landed') end
+end
+
 -- Pools --------------------------------------------------------------------------------------------------------------
 -- A pool has a lease that takes holders (its taker), and a lease that is being issued (its next).
 local pool_cache = {}
@@ -259,7 +264,7 @@ local function move(l, to, why)
     call('ZREM', order, l.id)
     call('ZADD', over, int(now), l.id)
     -- Only what people read is kept.
-    for _, field in ipairs({ 'login', 'fence', 'starts', 'attempt', 'broken', 'cap', 'cap_at', 'capped', 'capping', 'beyond', 'linger', 'replaces', 'because', 'renew_asked', 'renew_told' }) do
+    for _, field in ipairs({ 'login', 'fence', 'starts', 'attempt', 'broken', 'cap', 'cap_at', 'capped', 'capping', 'beyond', 'linger', 'replaces', 'because', 'wanted', 'renew_asked', 'renew_told' }) do
       call('HDEL', leases, l.id .. ':' .. field)
     end
   end
