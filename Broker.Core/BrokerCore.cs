@@ -149,7 +149,7 @@ public static class BrokerCore
     private static void AddLeases(this IServiceCollection services)
     {
         services.AddSingleton<BrokerMetrics>().AddSingleton<LoginSealer>().AddSingleton<SealCheck>().AddSingleton<LeaseLogins>().AddSingleton<PoolerUsers>().AddSingleton<RememberedGrants>().AddSingleton<GonePods>();
-        services.AddSingleton<DatabaseChannels>().AddSingleton<Issuance>().AddSingleton<StaticTurn>().AddSingleton<DeskAudit>().AddSingleton<ShutdownSignal>();
+        services.AddSingleton<DatabaseChannels>().AddSingleton<FlightLines>().AddSingleton<Issuance>().AddSingleton<StaticTurn>().AddSingleton<DeskAudit>().AddSingleton<ShutdownSignal>();
         services.AddSingleton<CredentialDesk>().AddSingleton<HolderDesk>().AddSingleton<PodDesk>().AddSingleton<HolderWatch>().AddSingleton<LeaseDesk>();
         services.AddSingleton<HoldingDesk>().AddSingleton<HistoryDesk>().AddSingleton<ExaminationDesk>().AddSingleton<RefusalJournal>();
         services.AddHostedService(provider => provider.GetRequiredService<RefusalJournal>());

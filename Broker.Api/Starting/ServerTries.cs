@@ -84,7 +84,7 @@ internal sealed class ServerTries(
         while (true)
         {
             var budget = await ledger.Budgets.BudgetAsync(database.Name, [], cancellation);
-            if (budget is { SampledAt: not null, SettlesIn.Ticks: 0 }) return;
+            if (budget is { SampledAt: not null, LostSince: false, SettlesIn.Ticks: 0 }) return;
             await Task.Delay(budget.SettlesIn > CountedAgain ? budget.SettlesIn : CountedAgain, time, cancellation);
         }
     }

@@ -99,9 +99,10 @@ public sealed class BudgetLedger(LedgerClient client)
 /// <param name="SettlesIn">For how long nothing is granted yet, because replicas may still restore what the ledger lost; zero: it grants.</param>
 /// <param name="Kept">The part of the free connections that is kept for unused guarantees.</param>
 /// <param name="KeptElsewhere">The server's connections that are kept for unused guarantees on its other databases. None of these are free here.</param>
+/// <param name="LostSince">Whether the ledger lost something since that count, which is believed no more: nothing is granted before the next.</param>
 public sealed record BudgetRecord(
     DateTimeOffset Now, DateTimeOffset? SampledAt, int Limit, int ReservedForSuperusers, int Ceiling, int Foreign, int ElsewhereOnServer, int Capacity,
-    int Granted, int Waiting, IReadOnlyList<RoleUse> Roles, bool Resting = false, TimeSpan SettlesIn = default, int Kept = 0, int KeptElsewhere = 0)
+    int Granted, int Waiting, IReadOnlyList<RoleUse> Roles, bool Resting = false, TimeSpan SettlesIn = default, int Kept = 0, int KeptElsewhere = 0, bool LostSince = false)
 {
     /// <summary>What can be granted now.</summary>
     public int Free => Math.Max(0, Capacity - Granted);

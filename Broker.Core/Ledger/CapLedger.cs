@@ -14,7 +14,7 @@ public sealed class CapLedger(LedgerClient client)
 
     /// <summary>
     /// Records a lower cap before the database is told: claims from now on raise it again. Returns what it may be lowered to,
-    /// never below what the holders have; null when another has taken over.
+    /// never below what the holders have; null when another has taken over, or the ledger lost something a moment ago.
     /// </summary>
     public async ValueTask<int?> LowerCapAsync(string database, string lease, string token, int cap, CancellationToken cancellation) =>
         await client.TakeAsync(Decision.LowerCap, database, new(lease, token, cap), cancellation) is LowerCapAnswer.Lowered lowered ? lowered.Cap : null;
@@ -70,7 +70,7 @@ internal abstract record LowerCapAnswer
     /// <summary>This cap, at least what the lease's holders have.</summary>
     public sealed record Lowered(int Cap) : LowerCapAnswer;
 
-    /// <summary>Nothing: another has taken over.</summary>
+    /// <summary>Nothing: another has taken over, or the ledger lost something a moment ago.</summary>
     public sealed record Lost : LowerCapAnswer;
 
     /// <summary>Nothing: the lease is over.</summary>

@@ -12,8 +12,9 @@ public abstract partial class Decision
     internal static Decision<HoldersQuestion, HoldersReply> Holders { get; } = new("holders");
 
     internal static Decision<SucceedQuestion, SucceedAnswer> Succeed { get; } = new("succeed", ["pools"]);
-    internal static Decision<BeginQuestion, BeginAnswer> Begin { get; } = new("begin") { IsCostly = true };
-    internal static Decision<AttemptQuestion, AttemptAnswer> Beat { get; } = new("beat");
+    internal static Decision<BeginQuestion, BeginAnswer> Begin { get; } = new("begin", ["attempts"]) { IsCostly = true };
+    internal static Decision<AttemptQuestion, AttemptAnswer> Beat { get; } = new("beat", ["attempts"]);
+    internal static Decision<AttemptQuestion, AttemptAnswer> HandOn { get; } = new("hand_on");
     internal static Decision<IssuedQuestion, IssuedAnswer> Issued { get; } = new("issued");
     internal static Decision<ActivateQuestion, AttemptAnswer> Activate { get; } = new("activate") { IsCostly = true };
     internal static Decision<FailQuestion, FailAnswer> Fail { get; } = new("fail");

@@ -36,7 +36,7 @@ public interface ILedgerStore : IAsyncDisposable
 
     /// <summary>
     /// Hears what decisions signal about a database: <c>line</c> (a waiter in line was served), <c>pool:NAME</c> (a lease of the
-    /// pool changed its state), <c>sampled</c>. A signal can be lost: waiters ask again after a second at the latest.
+    /// pool changed its state), <c>sampled</c>, <c>landed</c> (a call that changed users is over). A signal can be lost: waiters ask again after a second at the latest.
     /// </summary>
     /// <returns>Dispose it to stop listening.</returns>
     IDisposable Listen(string database, Action<string> heard);

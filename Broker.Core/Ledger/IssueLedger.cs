@@ -32,11 +32,15 @@ public sealed class IssueLedger(LedgerClient client, Func<string> newLeaseId)
         return answer;
     }
 
-    /// <summary>Reports that the attempt is alive. False: another has taken over.</summary>
+    /// <summary>Gives up an attempt that has not begun, because this replica stops: whoever asks next issues the lease.</summary>
+    public async ValueTask HandOnAsync(string database, string lease, long fence, CancellationToken cancellation) =>
+        await client.TakeAsync(Decision.HandOn, database, new(lease, Text(fence)), cancellation);
+
+    /// <summary>Reports that the attempt is alive. False: another has taken over, or nobody waits for it any more.</summary>
     public async ValueTask<bool> BeatAsync(string database, string lease, long fence, CancellationToken cancellation) =>
         await client.TakeAsync(Decision.Beat, database, new(lease, Text(fence)), cancellation) == AttemptAnswer.Ok;
 
-    /// <summary>Records what the issuer made. False: another attempt has taken over, and what was made must be revoked.</summary>
+    /// <summary>Records what the issuer made. False: another attempt has taken over, or the lease is forgotten, and what was made must be revoked.</summary>
     /// <param name="database">The database.</param>
     /// <param name="lease">The lease.</param>
     /// <param name="fence">The attempt's fencing number.</param>
@@ -48,10 +52,11 @@ public sealed class IssueLedger(LedgerClient client, Func<string> newLeaseId)
     /// <param name="renewable">Whether the issuer can give it more time.</param>
     /// <param name="cancellation">Ends the wait.</param>
     /// <param name="lasts">When it ends, counted from <paramref name="asked"/>; null: at the end of its life.</param>
+    /// <param name="of">Whose it is, for a ledger that has forgotten the lease; null: nothing is recorded there.</param>
     public async ValueTask<bool> IssuedAsync(
         string database, string lease, long fence, string issuerId, string username, string sealedLogin, TimeSpan life, DateTimeOffset asked, bool renewable,
-        CancellationToken cancellation, TimeSpan? lasts = null) =>
-        await client.TakeAsync(Decision.Issued, database, new(lease, Text(fence), issuerId, username, sealedLogin, life, lasts ?? life, asked, renewable), cancellation) == IssuedAnswer.Ok;
+        CancellationToken cancellation, TimeSpan? lasts = null, PoolOfRole? of = null) =>
+        await client.TakeAsync(Decision.Issued, database, new(lease, Text(fence), issuerId, username, sealedLogin, life, lasts ?? life, asked, renewable, of?.Pool, of?.Role), cancellation) == IssuedAnswer.Ok;
 
     /// <summary>The login worked: the lease takes holders. False: another attempt has taken over.</summary>
     /// <param name="database">The database.</param>
@@ -65,7 +70,7 @@ public sealed class IssueLedger(LedgerClient client, Func<string> newLeaseId)
         string database, string lease, long fence, TimeSpan verifyEvery, double spread, int? userLimit, CancellationToken cancellation) =>
         await client.TakeAsync(Decision.Activate, database, new(lease, Text(fence), verifyEvery, spread, userLimit), cancellation) == AttemptAnswer.Ok;
 
-    /// <summary>The attempt failed; its pool pauses, longer with each failure in a row.</summary>
+    /// <summary>The attempt failed; its pool pauses, longer with each failure in a row. False: another attempt has taken over.</summary>
     /// <param name="database">The database.</param>
     /// <param name="lease">The lease that was being issued.</param>
     /// <param name="fence">The attempt's fencing number.</param>
@@ -73,11 +78,13 @@ public sealed class IssueLedger(LedgerClient client, Func<string> newLeaseId)
     /// <param name="why">Told to the waiters and to the DBA.</param>
     /// <param name="floor">The shortest pause.</param>
     /// <param name="cancellation">Ends the wait.</param>
-    public async ValueTask FailAsync(
+    public async ValueTask<bool> FailAsync(
         string database, string lease, long fence, bool mayExist, string why, TimeSpan floor, CancellationToken cancellation)
     {
         var answer = await client.TakeAsync(Decision.Fail, database, new(lease, Text(fence), mayExist, why, floor, floor > LongestPause ? floor : LongestPause), cancellation);
-        if (answer is FailAnswer.Paused paused) MemoryOf(database).Paused(new(paused.Pool, paused.Till, paused.Failures, why), paused.Now);
+        if (answer is not FailAnswer.Paused paused) return false;
+        MemoryOf(database).Paused(new(paused.Pool, paused.Till, paused.Failures, why), paused.Now);
+        return true;
     }
 
     /// <summary>What this replica's attempts did to a database's pace (law L12), for a ledger that loses it.</summary>
@@ -130,10 +137,13 @@ public abstract record BeginAnswer
     /// <param name="PacedTo">Until when, at the database's pace, the users begun so far use up the allowance.</param>
     public sealed record Go(DateTimeOffset Now, DateTimeOffset PacedTo) : BeginAnswer;
 
-    /// <summary>Ask again then: the database's pace, or too many calls in flight.</summary>
+    /// <summary>Ask again then: the database's pace.</summary>
     public sealed record NotYet(TimeSpan Wait) : BeginAnswer;
 
-    /// <summary>Another attempt has taken over.</summary>
+    /// <summary>Ask again when a call that changes users is over: as many are in flight as may be.</summary>
+    public sealed record Busy : BeginAnswer;
+
+    /// <summary>Another attempt has taken over, or nobody waits for it any more.</summary>
     public sealed record Overtaken : BeginAnswer;
 }
 
@@ -152,7 +162,10 @@ internal enum AttemptAnswer
 
 /// <summary>The issuer's answer; <paramref name="Asked"/>: the ledger's time when it was asked.</summary>
 internal sealed record IssuedQuestion(
-    string Lease, string Fence, string IssuerId, string Username, string SealedLogin, TimeSpan Life, TimeSpan Lasts, DateTimeOffset Asked, bool Renewable);
+    string Lease, string Fence, string IssuerId, string Username, string SealedLogin, TimeSpan Life, TimeSpan Lasts, DateTimeOffset Asked, bool Renewable, string? Pool, string? Role);
+
+/// <summary>A pool and its role.</summary>
+public sealed record PoolOfRole(string Pool, string Role);
 
 /// <summary>The outcome of recording the issuer's answer.</summary>
 internal enum IssuedAnswer
@@ -160,10 +173,10 @@ internal enum IssuedAnswer
     /// <summary>The lease has it.</summary>
     Ok,
 
-    /// <summary>Another attempt has taken over.</summary>
+    /// <summary>Another attempt has taken over, or the lease is forgotten: what was made is another lease's now, which is revoked.</summary>
     Overtaken,
 
-    /// <summary>The lease is forgotten.</summary>
+    /// <summary>The lease is forgotten, and nothing is recorded.</summary>
     Gone,
 }
 

@@ -203,11 +203,20 @@ public sealed record RememberedLease(LeaseRecord Record, TimeSpan EndsIn, DateTi
 /// <param name="Range">What it accepts, as the ledger told it; null: not known.</param>
 public sealed record RememberedHolder(string Id, string Lease, int Connections, TimeSpan EndsIn, long Mark, string Caller, string? Range = null);
 
-/// <summary>A holder that left, or has another lease or another size.</summary>
-/// <param name="Id">The holder.</param>
+/// <summary>A holder that left, or has another lease or another size; or a lease that was ordered to be revoked, whoever holds it.</summary>
+/// <param name="Id">The holder; or the lease, with a sign before it that no holder's id has.</param>
 /// <param name="Mark">The mark at which that happened.</param>
 /// <param name="Stays">Whether it is still a holder: a ledger that lost its later state still counts its connections.</param>
-public sealed record GoneHolder(string Id, long Mark, bool Stays);
+public sealed record GoneHolder(string Id, long Mark, bool Stays)
+{
+    private const char Ordered = '='; // as in common.lua
+
+    /// <summary>A lease that was ordered to be revoked.</summary>
+    internal static GoneHolder OfLease(string lease, long mark) => new(Ordered + lease, mark, Stays: false);
+
+    /// <summary>The lease that such an id stands for; null: it is a holder's.</summary>
+    internal static string? LeaseIn(string id) => id.StartsWith(Ordered) ? id[1..] : null;
+}
 
 /// <summary>What a replica remembers; <paramref name="Epoch"/>: the one that it was told of.</summary>
 internal sealed record RestoreQuestion(

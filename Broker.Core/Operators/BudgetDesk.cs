@@ -14,8 +14,8 @@ namespace Broker.Core.Operators;
 /// <param name="Server">The server, by the name that its databases have in common in the ledger.</param>
 public sealed record Budget(Database Database, BudgetRecord Record, IReadOnlyList<Role> Roles, string Server)
 {
-    /// <summary>Whether the last count is too old to promise anything on. A resting database is counted again before anything is promised.</summary>
-    public bool IsStale => !Record.Resting && (Record.SampledAt is not { } at || Record.Now - at > Database.Budget.StaleAfter);
+    /// <summary>Whether the last count is too old to promise anything on, or from before a loss of the ledger's. A resting database is counted again before anything is promised.</summary>
+    public bool IsStale => !Record.Resting && (Record.LostSince || Record.SampledAt is not { } at || Record.Now - at > Database.Budget.StaleAfter);
 
     /// <summary>Operators' orders on its roles.</summary>
     public IReadOnlyList<RolePause> Pauses { get; init; } = [];

@@ -13,6 +13,7 @@ using Broker.Core.Leases.Claims;
 using Broker.Core.Leases.Handles;
 using Broker.Core.Leases.History;
 using Broker.Core.Leases.Holders;
+using Broker.Core.Leases.Issues;
 using Broker.Core.Leases.Logins;
 using Broker.Core.Ledger;
 using Broker.Core.Ledger.InProcess;
@@ -236,6 +237,8 @@ internal sealed class World : IAsyncDisposable
         public PoolerUsers PoolerUsers => services.GetRequiredService<PoolerUsers>();
 
         public SealCheck Seal => services.GetRequiredService<SealCheck>();
+
+        public Issuance Issuance => services.GetRequiredService<Issuance>();
 
         public ShutdownSignal Shutdown => services.GetRequiredService<ShutdownSignal>();
 
@@ -467,7 +470,10 @@ internal sealed class DoubleEngine(int capacity) : IDatabaseEngine
     public Task TryLoginAsync(Database database, Login login, CancellationToken cancellation) =>
         Interlocked.Increment(ref asked) > 0 && login.Username == RefusedUser ? throw new DatabaseException(DatabaseFailure.LoginRefused, "password authentication failed")
         : LoginFailure is { } failure ? throw failure
-        : OnLogin?.Invoke() ?? Task.CompletedTask;
+        : OnLogin?.Invoke() ?? OnLoginUntil?.Invoke(cancellation) ?? Task.CompletedTask;
+
+    /// <summary>Runs inside each login, and is told when it is given up.</summary>
+    public Func<CancellationToken, Task>? OnLoginUntil { get; set; }
 
     public Task CreateUserAsync(Database database, Login login, IReadOnlyList<string> statements, string? ownerRole, CancellationToken cancellation) => Task.CompletedTask;
 

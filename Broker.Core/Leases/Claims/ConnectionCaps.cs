@@ -135,16 +135,9 @@ internal sealed class ConnectionCaps(SharedLedger ledger, LeaseLogins logins, Da
             using var deadline = new CancellationTokenSource(ChangeWithin, time);
             return await ChangeAsync(
                 database,
-                lease.Id,
-                async (turn, token) =>
+                lease,
+                async (turn, _) =>
                 {
-                    // The ledger's holders are being restored: until they are known, the database must refuse nobody.
-                    if (turn.Quiet)
-                    {
-                        await LiftAsync(database, lease, deadline.Token);
-                        return -1;
-                    }
-
                     if (turn.Connections + turn.Beyond <= turn.Cap) return null;
                     var cap = turn.Connections + Math.Max(turn.Beyond, Math.Min(turn.Connections * HeadRoom / 100, turn.Free));
                     await engines[database.Engine].CapUserAsync(database, lease.Username, cap, deadline.Token);
@@ -170,7 +163,7 @@ internal sealed class ConnectionCaps(SharedLedger ledger, LeaseLogins logins, Da
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation, late.Token);
         try
         {
-            await ChangeAsync(database, lease.Id, LowerAsync, deadline.Token);
+            await ChangeAsync(database, lease, LowerAsync, deadline.Token);
         }
         catch (OperationCanceledException) when (late.IsCancellationRequested && !cancellation.IsCancellationRequested)
         {
@@ -179,12 +172,7 @@ internal sealed class ConnectionCaps(SharedLedger ledger, LeaseLogins logins, Da
 
         async Task<int?> LowerAsync(CapTurn.Taken turn, string token)
         {
-            var engine = engines[database.Engine];
-            if (!Enforces(database))
-            {
-                await LiftAsync(database, lease, deadline.Token);
-                return -1;
-            }
+            if (!Enforces(database)) return await LiftAsync(database, lease, deadline.Token);
 
             // A holder at the time of the count, or one that has moved off since, may have connections open that do not count as beyond yet.
             var cap = Math.Max(turn.Connections, lease.Connections) + turn.Beyond;
@@ -193,15 +181,18 @@ internal sealed class ConnectionCaps(SharedLedger ledger, LeaseLogins logins, Da
             // The ledger first: a claim made while the database is being told has the cap raised again after this. When the database's
             // answer is lost, the ledger's number stays: the database may have done it, and is told once more at the next count.
             if (await ledger.Caps.LowerCapAsync(database.Name, lease.Id, token, cap, deadline.Token) is not { } lowered) return null;
-            await engine.CapUserAsync(database, lease.Username, lowered, deadline.Token);
+            await engines[database.Engine].CapUserAsync(database, lease.Username, lowered, deadline.Token);
             metrics.Capped(database.Name, "lowered");
             return lowered;
         }
     }
 
     // The limit that the user was made with was read before the first cap, and no holder was granted more.
-    private Task LiftAsync(Database database, LeaseRecord lease, CancellationToken cancellation) =>
-        engines[database.Engine].CapUserAsync(database, lease.Username, lease.UserLimit, cancellation);
+    private async Task<int?> LiftAsync(Database database, LeaseRecord lease, CancellationToken cancellation)
+    {
+        await engines[database.Engine].CapUserAsync(database, lease.Username, lease.UserLimit, cancellation);
+        return -1;
+    }
 
     // Thrown when the turn is over: a change that was sent and cut off by its deadline keeps the turn, like one whose answer was lost.
     private static DatabaseException TooLate() => new(DatabaseFailure.Unavailable, $"it did not happen within {ChangeWithin.TotalSeconds:0} s");
@@ -209,14 +200,14 @@ internal sealed class ConnectionCaps(SharedLedger ledger, LeaseLogins logins, Da
     // Takes the turn, makes the change, and gives the turn back with what the database was told. A change that was sent and not answered may
     // still reach the database after a later one: nobody makes one before the turn has run out. False: the lease is over.
     private async Task<bool> ChangeAsync(
-        Database database, string lease, Func<CapTurn.Taken, string, Task<int?>> change, CancellationToken cancellation)
+        Database database, LeaseRecord lease, Func<CapTurn.Taken, string, Task<int?>> change, CancellationToken cancellation)
     {
         var token = Guid.NewGuid().ToString("N");
         while (true)
         {
             // A turn that is taken when it is too late to use it is nobody's until it runs out.
             cancellation.ThrowIfCancellationRequested();
-            switch (await ledger.Caps.TakeCapAsync(database.Name, lease, token, TakenFor, cancellation))
+            switch (await ledger.Caps.TakeCapAsync(database.Name, lease.Id, token, TakenFor, cancellation))
             {
                 case CapTurn.Gone:
                     return false;
@@ -224,16 +215,17 @@ internal sealed class ConnectionCaps(SharedLedger ledger, LeaseLogins logins, Da
                     int? told = null;
                     try
                     {
-                        told = await change(turn, token);
+                        // The ledger's holders are being restored: until they are known, the database must refuse nobody.
+                        told = turn.Quiet ? await LiftAsync(database, lease, cancellation) : await change(turn, token);
                     }
                     catch (DatabaseException e) when (e.Failure != DatabaseFailure.AnswerLost)
                     {
-                        await ledger.Caps.CappedAsync(database.Name, lease, token, null, CancellationToken.None);
+                        await ledger.Caps.CappedAsync(database.Name, lease.Id, token, null, CancellationToken.None);
                         throw;
                     }
 
                     // Nobody knows what the database was told last: it is told anew, by the next grant or count where there is no time left here.
-                    if (await ledger.Caps.CappedAsync(database.Name, lease, token, told, CancellationToken.None) is not { } inTime) return false;
+                    if (await ledger.Caps.CappedAsync(database.Name, lease.Id, token, told, CancellationToken.None) is not { } inTime) return false;
                     if (inTime) return true;
                     break;
                 default:

@@ -55,6 +55,13 @@ internal sealed class LedgerSignals : IDisposable
     {
         if (moved is not null && subject.Split(':', 3) is ["holder" or "moved", var text, var holder] && long.TryParse(text, CultureInfo.InvariantCulture, out var mark))
             moved(holder, mark, subject.StartsWith("moved", StringComparison.Ordinal));
+        if (sleepers.TryGet(subject, out _)) _ = WakeSleepersAsync(subject);
+    }
+
+    // Thousands may watch one pool: whoever signals, a claim perhaps, does not wait until each of them is awake.
+    private async Task WakeSleepersAsync(string subject)
+    {
+        await Task.Yield();
         sleepers.TryRemove(subject); // removing it wakes its sleepers
     }
 }

@@ -29,6 +29,7 @@ internal sealed class RememberedGrants(TimeProvider time, int most = RememberedG
     private readonly FastConcurrentLru<string, Remembered> byHolder = new(Environment.ProcessorCount, most, StringComparer.Ordinal);
     private readonly FastConcurrentLru<string, Remembered> strangers = new(Environment.ProcessorCount, Math.Max(3, most / 10), StringComparer.Ordinal);
     private readonly FastConcurrentLru<string, Remembered> justGone = new(Environment.ProcessorCount, Math.Max(3, most / 10), StringComparer.Ordinal);
+    private readonly FastConcurrentLru<string, Remembered> ordered = new(Environment.ProcessorCount, Math.Max(3, most / 10), StringComparer.Ordinal);
     private readonly TurnOnceIn sweep = new(time);
 
     /// <summary>How many grants it remembers, of which the last minute's may be over.</summary>
@@ -49,6 +50,7 @@ internal sealed class RememberedGrants(TimeProvider time, int most = RememberedG
         ForgetEnded();
         var (at, text) = (Moment.Now(time), HolderText.Of(claim));
         Put(claim.Holder, new(database, text, grant.Mark, grant, grant.EndsIn, at));
+        if (ordered.TryGet(grant.Lease, out var order) && EndsIn(order) < grant.EndsIn) ordered.AddOrUpdate(grant.Lease, order with { EndsIn = grant.EndsIn, At = at });
         if (grant is not { Beside: { } old, BesideConnections: { } open, BesideEndsAt: { } end }) return;
 
         // Its connections on its former lease count as a separate promise, as in the ledger.
@@ -90,7 +92,7 @@ internal sealed class RememberedGrants(TimeProvider time, int most = RememberedG
     /// <summary>Forgets a database's holders, because what is remembered may be outdated.</summary>
     public void ForgetAll(string database)
     {
-        foreach (var memory in (FastConcurrentLru<string, Remembered>[])[byHolder, strangers, justGone])
+        foreach (var memory in (FastConcurrentLru<string, Remembered>[])[byHolder, strangers, justGone, ordered])
         {
             foreach (var (holder, known) in memory)
             {
@@ -99,19 +101,35 @@ internal sealed class RememberedGrants(TimeProvider time, int most = RememberedG
         }
     }
 
-    /// <summary>Notes that a holder left, or has another lease since. Of one that is not known the answer may be on its way still.</summary>
+    /// <summary>
+    /// Notes that a holder left, or has another lease since, or that a lease was ordered to be revoked. Of one that is not known the answer may be on its
+    /// way still.
+    /// </summary>
     /// <param name="database">Its database.</param>
-    /// <param name="holder">The holder.</param>
+    /// <param name="holder">The holder, or the lease (<see cref="GoneHolder"/>).</param>
     /// <param name="mark">Its mark in the ledger's history.</param>
     /// <param name="stays">Whether it is still a holder.</param>
     /// <param name="endsIn">Until the end it would have had; null: its remembered end, if any.</param>
     public void Gone(string database, string holder, long mark, bool stays, TimeSpan? endsIn = null)
     {
+        if (GoneHolder.LeaseIn(holder) is { } lease)
+        {
+            Ordered(database, lease, mark);
+            return;
+        }
+
         var known = byHolder.TryGet(holder, out var remembered) ? remembered : null;
         if ((endsIn ?? (known is null ? null : EndsIn(known))) is { } left)
             Put(holder, new(database, "", mark, null, left, Moment.Now(time)) { Stays = stays });
         else
             justGone.AddOrUpdate(holder, new(database, "", mark, null, LateAnswers, Moment.Now(time)));
+    }
+
+    // Its holders' connections count until they end: only its login is handed out no more.
+    private void Ordered(string database, string lease, long mark)
+    {
+        var end = EndsOfLeases(database).TryGetValue(lease, out var told) ? told.EndsIn : TimeSpan.Zero;
+        ordered.AddOrUpdate(lease, new(database, "", mark, null, end > LateAnswers ? end : LateAnswers, Moment.Now(time)));
     }
 
     /// <summary>Takes the ledger's news about holders.</summary>
@@ -137,6 +155,7 @@ internal sealed class RememberedGrants(TimeProvider time, int most = RememberedG
     public ClaimAnswer.Granted? Find(string database, string holder)
     {
         if (!byHolder.TryGet(holder, out var known) || known.Database != database || known.IsDoubted || known.Grant?.After(known.At.Age(time)) is not { EndsIn.Ticks: > 0 } grant) return null;
+        if (ordered.TryGet(grant.Lease, out _)) return null;
         if (!heard.TryGetValue(database, out var last)) return grant;
         var passed = last.At.Age(time);
         return passed < BelievedFor && last.Now + passed < grant.EndsAt ? grant : null;
@@ -153,10 +172,16 @@ internal sealed class RememberedGrants(TimeProvider time, int most = RememberedG
             .Select(known => new RememberedHolder(known.Key, known.Grant!.Lease, known.Grant.Connections, known.Grant.EndsIn, known.Value.Mark, known.Value.Caller, known.Grant.Range)),
     ];
 
-    /// <summary>The holders of one database that left, or have something else, and that another replica may still remember as holders.</summary>
+    /// <summary>
+    /// The holders of one database that left, or have something else, and that another replica may still remember as holders; and the leases that were
+    /// ordered to be revoked.
+    /// </summary>
     /// <inheritdoc cref="HoldersOf"/>
     public IReadOnlyList<GoneHolder> GoneOf(string database, long? since = null) =>
-        [.. Of(database, since).Concat(Of(strangers, database, since)).Where(pair => pair.Value.Grant is null && EndsIn(pair.Value) > TimeSpan.Zero).Select(pair => new GoneHolder(pair.Key, pair.Value.Mark, pair.Value.Stays))];
+    [
+        .. Of(database, since).Concat(Of(strangers, database, since)).Where(pair => pair.Value.Grant is null && EndsIn(pair.Value) > TimeSpan.Zero).Select(pair => new GoneHolder(pair.Key, pair.Value.Mark, pair.Value.Stays)),
+        .. Of(ordered, database, since).Where(pair => EndsIn(pair.Value) > TimeSpan.Zero).Select(pair => GoneHolder.OfLease(pair.Key, pair.Value.Mark)),
+    ];
 
     /// <summary>The leases that one database's holders were told of, each with its end as it was last told to one of them.</summary>
     public IReadOnlyDictionary<string, (TimeSpan EndsIn, DateTimeOffset EndsAt)> EndsOfLeases(string database)

@@ -16,8 +16,8 @@ namespace Broker.Core.Leases.Issues;
 /// intent is in the ledger before this begins.
 /// </summary>
 internal sealed class Issuance(
-    SharedLedger ledger, Issuers issuers, DatabaseEngines engines, LoginSealer sealer, StaticTurn turn, PoolerUsers poolerUsers, WaitingSettings waiting, BrokerMetrics metrics, Jitter jitter,
-    TimeProvider time, ILogger<Issuance> log)
+    SharedLedger ledger, Issuers issuers, DatabaseEngines engines, LoginSealer sealer, StaticTurn turn, FlightLines lines, PoolerUsers poolerUsers, ShutdownSignal shutdown, WaitingSettings waiting,
+    BrokerMetrics metrics, Jitter jitter, TimeProvider time, ILogger<Issuance> log)
 {
     // The shortest pause after a failure (law L12); it doubles with each failure in a row.
     private static readonly TimeSpan Floor = TimeSpan.FromSeconds(1);
@@ -52,7 +52,7 @@ internal sealed class Issuance(
         var attempt = new Attempt(role, database, issuers[issuer], pool, order.Lease, order.Fence);
         var from = time.GetTimestamp();
         using var lost = new CancellationTokenSource();
-        using var deadline = new CancellationTokenSource(waiting.IssueDeadline + order.StartsIn, time);
+        using var deadline = new CancellationTokenSource(waiting.IssueDeadline, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(lost.Token, deadline.Token);
         var beating = BeatAsync(attempt, order.StartsIn, lost, either.Token);
         string outcome;
@@ -94,12 +94,9 @@ internal sealed class Issuance(
             if (username is null) return await FailAsync(attempt, mayExist: false, RefusalCode.IssuerUnavailable, whyNot, null);
         }
 
-        // Step 8: Wait for the moment that the database's pace allows. However long that takes, the attempt lives and keeps its turn: those who want the lease
-        // wait for it, and an attempt given up here would only begin again behind all others.
-        deadline.CancelAfter(Timeout.InfiniteTimeSpan);
-        if (await PaceAsync(attempt, username, startsIn, cancellation) is not { } now) return "superseded";
+        // Step 8: Wait for the moment that the database's pace allows.
+        if (await PaceAsync(attempt, username, startsIn, deadline, cancellation) is not { } now) return "superseded";
 
-        deadline.CancelAfter(waiting.IssueDeadline);
         IssuedLease issued;
         try
         {
@@ -131,12 +128,15 @@ internal sealed class Issuance(
         }
         catch (DatabaseException e)
         {
-            var code = e.Failure == DatabaseFailure.LoginRefused ? RefusalCode.LoginFailed : RefusalCode.DatabaseUnavailable;
-            return await FailAsync(attempt, mayExist: true, code, e.Message, null);
+            return await NotTriedAsync(e.Failure == DatabaseFailure.LoginRefused ? RefusalCode.LoginFailed : RefusalCode.DatabaseUnavailable, e.Message);
         }
         catch (OperationCanceledException) when (deadline.IsCancellationRequested)
         {
-            return await FailAsync(attempt, mayExist: true, RefusalCode.DatabaseUnavailable, "the database did not let the new user in in time", null);
+            return await NotTriedAsync(RefusalCode.DatabaseUnavailable, "the database did not let the new user in in time");
+        }
+        catch (OperationCanceledException)
+        {
+            return await LostAsync();
         }
 
         // Step 11: Make the lease active, which wakes everybody who waits for it.
@@ -154,7 +154,7 @@ internal sealed class Issuance(
                 return await ledger.Issues.IssuedAsync(
                     attempt.Database.Name, attempt.Lease, attempt.Fence, issued.Id, issued.Login.Username,
                     sealer.Seal(attempt.Database.Name, attempt.Role.Name, attempt.Pool, attempt.Lease, issued),
-                    life, now, issued.Term.Renewable && attempt.Role.Static is null, CancellationToken.None, lasts);
+                    life, now, issued.Term.Renewable && attempt.Role.Static is null, CancellationToken.None, lasts, new(attempt.Pool, attempt.Role.Name));
             }
             catch (LedgerException)
             {
@@ -166,6 +166,16 @@ internal sealed class Issuance(
 
         async Task<bool> ActivateAsync() => await ledger.Issues.ActivateAsync(
             attempt.Database.Name, attempt.Lease, attempt.Fence, attempt.Role.VerifyEvery, attempt.Role.Static is null ? jitter.Fraction() : StaticTurn.Spread, userLimit, CancellationToken.None);
+
+        // The issuer made a user that cannot be given out. Where another attempt has taken over meanwhile, nobody else drops it.
+        async Task<string> NotTriedAsync(RefusalCode code, string why) => await FailedAsync(attempt, mayExist: true, code, why, null) ?? await LostAsync();
+
+        // A ledger that has lost whose it is is told once more: its upkeep drops what this replica cannot.
+        async Task<string> LostAsync()
+        {
+            await RecordAsync();
+            return await OvertakenAsync();
+        }
 
         async Task<string> OvertakenAsync()
         {
@@ -240,35 +250,66 @@ internal sealed class Issuance(
         }
     }
 
-    // The ledger's time when the issuer may be asked; null: another attempt has taken over.
-    private async Task<DateTimeOffset?> PaceAsync(Attempt attempt, string? username, TimeSpan startsIn, CancellationToken cancellation)
+    // The ledger's time when the issuer may be asked; null: another attempt has taken over, or nobody waits any more, or this replica stops. However long
+    // that takes, the attempt lives and keeps its turn: those who want the lease wait for it, and an attempt given up here would only begin again behind all others.
+    private async Task<DateTimeOffset?> PaceAsync(Attempt attempt, string? username, TimeSpan startsIn, CancellationTokenSource deadline, CancellationToken cancellation)
     {
         using var step = Tracing.Start("issue.turn");
-        if (startsIn > TimeSpan.Zero) await Task.Delay(startsIn, time, cancellation);
-        while (true)
+        using var waits = CancellationTokenSource.CreateLinkedTokenSource(cancellation, shutdown.Token);
+        deadline.CancelAfter(Timeout.InfiniteTimeSpan);
+        try
         {
-            var asked = Moment.Now(time);
-            var answer = await ledger.Issues.BeginAsync(
-                attempt.Database.Name, attempt.Lease, attempt.Fence, username, attempt.Database.Issuing, cancellation);
-            if (answer is BeginAnswer.Go go)
-            {
-                // An answer that was long on its way, or a replica that stood still, may find that another's attempt has begun.
-                return asked.Age(time) < PromptlyToldIn || await ledger.Issues.BeatAsync(attempt.Database.Name, attempt.Lease, attempt.Fence, cancellation)
-                    ? go.Now
-                    : default(DateTimeOffset?);
-            }
-
-            if (answer is not BeginAnswer.NotYet later) return null;
-            await Task.Delay(later.Wait > ShortestPause ? later.Wait : ShortestPause, time, cancellation);
+            if (startsIn > TimeSpan.Zero) await Task.Delay(startsIn, time, waits.Token);
+            return await TakeTurnAsync(attempt, username, waits.Token, cancellation);
+        }
+        catch (OperationCanceledException) when (shutdown.Token.IsCancellationRequested && !cancellation.IsCancellationRequested)
+        {
+            await ledger.Issues.HandOnAsync(attempt.Database.Name, attempt.Lease, attempt.Fence, CancellationToken.None);
+            return null;
+        }
+        finally
+        {
+            deadline.CancelAfter(waiting.IssueDeadline);
         }
     }
 
-    private async Task<string> FailAsync(Attempt attempt, bool mayExist, RefusalCode code, string why, TimeSpan? pause)
+    private async Task<DateTimeOffset?> TakeTurnAsync(Attempt attempt, string? username, CancellationToken waits, CancellationToken cancellation)
+    {
+        using var place = lines[attempt.Database.Name].Join();
+        await place.FirstAsync(waits);
+        while (true)
+        {
+            var asked = Moment.Now(time);
+            switch (await ledger.Issues.BeginAsync(attempt.Database.Name, attempt.Lease, attempt.Fence, username, attempt.Database.Issuing, cancellation))
+            {
+                case BeginAnswer.Go go:
+                    // An answer that was long on its way, or a replica that stood still, may find that another's attempt has begun.
+                    return asked.Age(time) < PromptlyToldIn || await ledger.Issues.BeatAsync(attempt.Database.Name, attempt.Lease, attempt.Fence, cancellation)
+                        ? go.Now
+                        : default(DateTimeOffset?);
+                case BeginAnswer.NotYet later:
+                    await Task.Delay(later.Wait > ShortestPause ? later.Wait : ShortestPause, time, waits);
+                    break;
+                case BeginAnswer.Busy:
+                    await place.FreedAsync(waits);
+                    break;
+                default:
+                    return null;
+            }
+        }
+    }
+
+    private async Task<string> FailAsync(Attempt attempt, bool mayExist, RefusalCode code, string why, TimeSpan? pause) =>
+        await FailedAsync(attempt, mayExist, code, why, pause) ?? "superseded";
+
+    // Null: another attempt has taken over.
+    private async Task<string?> FailedAsync(Attempt attempt, bool mayExist, RefusalCode code, string why, TimeSpan? pause)
     {
         log.IssueFailed(attempt.Lease, attempt.Role.Name, code, why);
-        await ledger.Issues.FailAsync(
-            attempt.Database.Name, attempt.Lease, attempt.Fence, mayExist, $"{code}: {why}", pause > Floor ? pause.Value : Floor, CancellationToken.None);
-        return WireName.Of(code);
+        return await ledger.Issues.FailAsync(
+            attempt.Database.Name, attempt.Lease, attempt.Fence, mayExist, $"{code}: {why}", pause > Floor ? pause.Value : Floor, CancellationToken.None)
+            ? WireName.Of(code)
+            : null;
     }
 
     private async Task BeatAsync(Attempt attempt, TimeSpan startsIn, CancellationTokenSource lost, CancellationToken cancellation)

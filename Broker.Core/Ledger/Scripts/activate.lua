@@ -13,7 +13,7 @@ if asked.user_limit then call('HSET', budget, known, int(asked.user_limit), seen
 note(l, 'issued', int(now))
 note(l, 'renew', int(now + l.life / 3))
 note(l, 'empty', int(now))
-call('ZREM', flights, 'lease:' .. l.id)
+land('lease:' .. l.id)
 call('HDEL', pools, l.pool .. '|cooling', l.pool .. '|failures')
 local p = pool(l.pool)
 if p.next == l.id then set_next(p, nil) end

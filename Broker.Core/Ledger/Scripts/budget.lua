@@ -2,7 +2,7 @@
 -- asked:   roles …
 -- answers: now: time, sampled_at?: time, limit: number, reserved_for_superusers: number, ceiling: number, foreign: number,
 --     elsewhere_on_server: number, capacity: number, granted: number, waiting: number, roles {…}, resting: flag, settles_in: ms,
---     kept: number, kept_elsewhere: number
+--     kept: number, kept_elsewhere: number, lost_since: flag
 --   roles: role, holders: number, connections: number, over: number, open: number
 tidy()
 finish({})
@@ -24,4 +24,5 @@ return answer{
   waiting = num(call('ZCARD', line)), resting = call('HGET', budget, 'resting') == '1', roles = uses,
   settles_in = math.max(0, quiet - now, s.quiet - now),
   kept = math.max(0, math.min(kept, reach - b.ended - b.granted)), kept_elsewhere = pooled and 0 or s.kept,
+  lost_since = sampled and lost_since(num(sampled)) or false,
 }

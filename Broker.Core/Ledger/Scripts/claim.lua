@@ -320,6 +320,8 @@ local function decide(c)
     end
     h.till = math.max(now, l.starts) + RESERVED_MS
     write_holder(h)
+  else
+    note(l, 'wanted', '1')
   end
   if l.attempt < now and not l.begun then
     local wait = elect(l, asked.new_leases)

@@ -20,7 +20,8 @@ end
 -- The server ---------------------------------------------------------------------------------------------------------
 -- Databases on one server share its connections. Each database records there, under the name of its budget, what it takes of them:
 -- granted|what ended holders may still have open|until when this counts|until when the database grants nothing. The other fields are capacity,
--- what all databases together may promise; counted, when that was written; wants:<budget>, connections that somebody waits for|until when; and
+-- what all databases together may promise; counted, when that was written; lost, when the ledger lost something of one of them;
+-- wants:<budget>, connections that somebody waits for|until when; and
 -- kept:<budget>, the part of the guarantees there that nobody has|all guarantees there|until when; and
 -- pool:<budget>, what others reserve for the pooler of a database that has not said yet what it has|until when. A database behind a pooler takes
 -- the pool, whatever its holders have at the pooler, and takes it for an hour: the pooler keeps its connections while no broker runs.
@@ -32,12 +33,12 @@ end
 
 local server_numbers
 do
-  -- What the other databases take, what is kept for the guarantees on them, and until when one of them grants nothing. It is read once: no other
-  -- database decides meanwhile. kept_here: what this database has recorded as kept for it.
+  -- What the other databases take, what is kept for the guarantees on them, until when one of them grants nothing, and when the ledger lost something of
+  -- any. It is read once: no other database decides meanwhile. kept_here: what this database has recorded as kept for it.
   local server_known
   function server_numbers()
     if server_known then return server_known end
-    local s = { capacity = nil, counted = 0, others = 0, kept = 0, quiet = 0, takes = {}, wants = 0, wants_till = 0, kept_here = nil }
+    local s = { capacity = nil, counted = 0, others = 0, kept = 0, quiet = 0, lost = 0, takes = {}, wants = 0, wants_till = 0, kept_here = nil }
     local all, by_name = call('HGETALL', server), {}
     local function other(name)
       if not by_name[name] then
@@ -50,6 +51,7 @@ do
       local field, text = all[i], all[i + 1]
       if field == 'capacity' then s.capacity = num(text)
       elseif field == 'counted' then s.counted = num(text)
+      elseif field == 'lost' then s.lost = num(text)
       elseif field == 'wants:' .. budget then
         local wants, till = string.match(text, '^(%d+)|(%d+)$')
         if num(till) > now then s.wants, s.wants_till = num(wants), num(till) end
@@ -93,6 +95,7 @@ local function lose(quiet_ms)
   mark = math.max(mark, heard, seen, now)
   lost, quiet = mark, now + quiet_ms
   call('HSET', budget, 'epoch', epoch, 'mark', int(mark), 'lost', int(lost), 'quiet', int(quiet))
+  call('HSET', server, 'lost', int(now))
   tell_server(num(call('HGET', budget, 'granted')), num(call('HGET', budget, 'limbo')), now + LIVES_MS)
 end
 -- It is new, or it lost everything: who remembers what was in it is to speak before anything is granted (law L8).
@@ -153,6 +156,11 @@ end
 local function somebodys_till(l)
   local LONGEST_MS = 60000
   return l.attempt >= now and l.attempt or math.max(l.attempt, math.min(back_since() + ATTEMPT_MS, l.attempt + LONGEST_MS))
+end
+
+-- A call that changed users is over: the first in each replica's line for a place in flight hears it.
+local function land(name)
+  if num(call('ZREM', flights, name)) > 0 then signal('landed') end
 end
 
 -- Pools --------------------------------------------------------------------------------------------------------------
@@ -256,7 +264,7 @@ local function move(l, to, why)
     call('ZREM', order, l.id)
     call('ZADD', over, int(now), l.id)
     -- Only what people read is kept.
-    for _, field in ipairs({ 'login', 'fence', 'starts', 'attempt', 'broken', 'cap', 'cap_at', 'capped', 'capping', 'beyond', 'linger', 'replaces', 'because', 'renew_asked', 'renew_told' }) do
+    for _, field in ipairs({ 'login', 'fence', 'starts', 'attempt', 'broken', 'cap', 'cap_at', 'capped', 'capping', 'beyond', 'linger', 'replaces', 'because', 'wanted', 'renew_asked', 'renew_told' }) do
       call('HDEL', leases, l.id .. ':' .. field)
     end
   end
@@ -425,6 +433,11 @@ local news_of = {}
 local function tell(h)
   if h.phase == 'h' then news_of[#news_of + 1] = h.id end
 end
+
+-- Every replica hears of an order to revoke a lease as well: it hands out that login no more, whoever holds it. No holder's id begins like this.
+local ORDERED = '='
+local function tell_ordered(l) news_of[#news_of + 1] = ORDERED .. l.id end
+local function ordered_lease(id) return string.match(id, '^' .. ORDERED .. '(.*)$') end
 
 -- Gives a holder another number of connections, which counts at once.
 local function set_size(h, to)
@@ -610,12 +623,16 @@ local function wait_on_server(party, least)
   if beyond > 0 and b.granted + b.ended + kept_from() + beyond <= math.min(b.capacity or 0, fair_part()) then waits = math.max(waits or 0, beyond) end
 end
 
+-- A count from before a loss, here or on another database of the server, took for promised what the ledger does not know any more (law L8): only the
+-- next one finds those connections, and takes them for foreign ones.
+local function lost_since(taken_at) return taken_at <= math.max(lost, server_numbers().lost) end
+
 -- How many connections are free. None are when the last count is too old (then age: ms since that count), or while replicas put
 -- back what the ledger lost (law L8), here or on another database of the server. guaranteed: free for the guarantees here.
 local function free(guaranteed)
   local b = budget_numbers()
   local age = now - b.sampled
-  if not b.capacity or age > b.stale or now < quiet or now < server_numbers().quiet then return 0, age end
+  if not b.capacity or age > b.stale or lost_since(b.sampled) or now < quiet or now < server_numbers().quiet then return 0, age end
   return within_reach(guaranteed) - b.ended - b.granted, nil
 end
 

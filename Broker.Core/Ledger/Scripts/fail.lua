@@ -6,6 +6,6 @@ if not l or l.state ~= 'Issuing' or l.fence ~= asked.fence then return answer.ov
 local failures = tonumber(call('HINCRBY', pools, l.pool .. '|failures', '1'))
 local pause = math.min(asked.longest, asked.floor * 2 ^ math.min(failures - 1, 20))
 call('HSET', pools, l.pool .. '|cooling', int(now + pause) .. '|' .. asked.why)
-call('ZREM', flights, 'lease:' .. l.id)
+land('lease:' .. l.id)
 move(l, asked.may_exist and 'Unknown' or 'Failed', asked.why)
 return finish(answer.paused{ pool = l.pool, now = now, till = now + pause, failures = failures })

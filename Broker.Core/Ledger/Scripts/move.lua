@@ -10,6 +10,7 @@ if asked.how == 'IfAbandoned' then
 end
 if asked.how == 'EndSessions' and moves()[l.state][asked.to] then
   note(l, 'shut', '1')
+  tell_ordered(l)
   if l.state == 'Revoking' then due_at('revoke', l.id, now) end
 end
 if asked.how == 'Broken' then put(l, 'broken', true) end

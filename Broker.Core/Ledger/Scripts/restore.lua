@@ -91,6 +91,14 @@ for _, told in ipairs(asked.pauses) do
   end
 end
 
+-- An order to revoke a lease is carried out though the ledger lost it.
+local function carry_out(l)
+  if not l or l.state ~= 'Active' and l.state ~= 'Retiring' then return end
+  note(l, 'shut', '1')
+  if l.state == 'Active' then move(l, 'Retiring') end
+  move(l, 'Revoking', 'an operator ordered it, and the ledger lost the order')
+end
+
 for _, told in ipairs(asked.leases) do
   local l = lease(told.id)
   if not l then
@@ -112,10 +120,13 @@ for _, told in ipairs(asked.leases) do
     -- An announced end is never taken back (law L4).
     if end_of(told) > l.expires then put(l, 'expires', end_of(told)) end
   end
+  if call('ZSCORE', news, ORDERED .. told.id) then carry_out(lease(told.id)) end
 end
 
 for _, gone in ipairs(asked.gone) do
   mark = math.max(mark, gone.mark)
+  local ordered = ordered_lease(gone.id)
+  if ordered then carry_out(lease(ordered)) end
   local h = holder(gone.id)
   -- The connections of a holder that stays are counted until somebody tells what it has since.
   if h and h.mark < gone.mark and not gone.stays then drop_holder(h) end
@@ -124,7 +135,7 @@ for _, gone in ipairs(asked.gone) do
     -- Who asks in rounds has heard further than this mark by now. No two of these are the same.
     if now >= quiet then signals[#signals + 1] = (gone.stays and 'moved:' or 'holder:') .. int(gone.mark) .. ':' .. gone.id end
   end
-  if not gone.stays then
+  if not gone.stays and not ordered then
     -- Release is final, even for a claim that was sent before it and is carried out after the loss.
     if num(call('ZSCORE', released, gone.id)) < gone.mark then call('ZADD', released, int(gone.mark), gone.id) end
     if num(call('HGET', budget, 'newest_release')) < gone.mark then call('HSET', budget, 'newest_release', int(gone.mark)) end

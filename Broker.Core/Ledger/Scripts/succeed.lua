@@ -23,6 +23,7 @@ if old and old.state == 'Active' then
   note(l, 'replaces', old.id)
   note(l, 'because', asked.why)
 end
+note(l, 'wanted', '1')
 if l.attempt < now and not l.begun then
   local wait = elect(l, asked.new_lease)
   return finish(answer.issue{ lease = l.id, fence = l.fence, starts_in = wait })

@@ -69,6 +69,38 @@ public sealed class CountsOfCapsTests
     }
 
     [Fact]
+    public async Task L2_A_cap_is_not_lowered_to_what_a_ledger_knows_that_lost_something_since_the_count()
+    {
+        await using var world = new World(database: Enforced, capacity: 1000);
+        World.Replica[] replicas = [await world.ReplicaAsync(), await world.ReplicaAsync()];
+        await GrantAsync(0, 1);
+        await world.PassAsync(TimeSpan.FromSeconds(6));
+        var copy = world.Store.Copy();
+        var left = (await GrantAsync(2, 3))[0].Holder.Id;
+        await CappedAtAsync(world, 20);
+        await world.PassAsync(TimeSpan.FromSeconds(6));
+        await replicas[0].Holders.ReleaseAsync(World.Ask(2).Caller, left, World.From, default);
+        var (isLost, told) = (false, world.Engine.Capped.Count);
+        foreach (var replica in replicas) replica.Link.OnTheWayBack = LoseAfterTheCountAsync;
+
+        await world.PassAsync(() => isLost, Minute);
+        await world.PassAsync(TimeSpan.FromSeconds(4));
+
+        world.Engine.Capped.Skip(told).ShouldAllBe(cap => cap.Connections == null || cap.Connections >= 20, "pod 9 was granted what pod 2 left");
+
+        async Task<Grant[]> GrantAsync(params int[] pods) =>
+            [.. (await world.PassAsync(Task.WhenAll(pods.Select(pod => replicas[0].AskAsync(World.Ask(pod, 5)))), Minute)).Select(outcome => outcome.Grant.ShouldNotBeNull())];
+
+        async Task LoseAfterTheCountAsync(Decision decision)
+        {
+            if (decision != Decision.Sample || isLost) return;
+            isLost = true;
+            (await replicas[1].AskAsync(World.Ask(9, 5))).Grant.ShouldNotBeNull();
+            world.Store.PutBack(copy);
+        }
+    }
+
+    [Fact]
     public async Task L2_What_a_user_has_open_beyond_what_was_granted_is_not_taken_from_those_who_were_granted_less_than_it()
     {
         await using var world = new World(database: Enforced, capacity: 1000);

@@ -93,6 +93,25 @@ public sealed class DatabasesOnOneServerTests : OneServerSequence
     }
 
     [Fact]
+    public async Task L8_A_count_of_one_from_before_a_loss_of_the_others_is_believed_no_more()
+    {
+        await CountBothAsync(own: 57, server: 57);
+        await HeldAsync(Other, 1);
+        var copy = Store.Copy();
+        await HeldAsync(Database, 50);
+        Clock.Now += Second;
+        Store.PutBack(copy);
+        await Shared.Duties.DueAsync(Database, [], 0, Second, Cancellation); // its voice finds the loss
+        Clock.Now += 6 * Second;
+
+        (await AskAsync(Other, Claim(1, 50))).ShouldBeOfType<ClaimAnswer.Stale>("when the server was counted, the 50 were promised and not foreign");
+        await CountAsync(Other, 57, 57, grantedAt: Clock.Now - (8 * Second));
+        (await AskAsync(Other, Claim(1, 50))).ShouldBeOfType<ClaimAnswer.Stale>("that count took them for promised, too");
+        await CountAsync(Other, 7, 7);
+        (await AskAsync(Other, Claim(1, 50))).ShouldBeOfType<ClaimAnswer.Exhausted>("they are foreign now");
+    }
+
+    [Fact]
     public async Task L2_What_was_promised_on_one_that_nobody_works_on_any_more_counts_to_its_last_holders_end()
     {
         await CountBothAsync(own: 57, server: 57);

@@ -1,3 +1,5 @@
+using Broker.Core.Databases;
+using Broker.Core.Issuing;
 using Broker.Core.Ledger;
 using Broker.Core.Ledger.InProcess;
 using Broker.Core.Model;
@@ -36,6 +38,37 @@ public sealed class IssuesAmidALossTests : LedgerSequence
         await world.PassAsync(10 * Second);
         world.Issuer.Users.Keys.ShouldHaveSingleItem().ShouldBe(grant.Credentials.Login.Username, "whom only its replica knew is gone");
         world.Issuer.Made.ShouldBe(emptied ? 2 : 1, "the attempt that is known still is told of its user again");
+    }
+
+    [Theory]
+    [InlineData(false, false)]
+    [InlineData(true, false)]
+    [InlineData(false, true)]
+    [InlineData(true, true)]
+    public async Task L5_A_user_that_the_ledger_lost_while_its_login_is_tried_is_gone(bool isRefused, bool isDropRefused)
+    {
+        await using var world = new World();
+        var a = await world.ReplicaAsync();
+        var tried = new TaskCompletionSource();
+        string? user = null;
+        world.Engine.OnLoginUntil = cancellation =>
+        {
+            if (user is not null) return Task.CompletedTask;
+            user = world.Issuer.Users.Keys.Single();
+            return tried.Task.WaitAsync(cancellation);
+        };
+        var asked = a.AskAsync(World.Ask(0, wait: 10 * Second));
+        await world.PassAsync(() => user is not null, Minute);
+        await world.PassAsync(Second / 10);
+        world.Flush();
+        if (isDropRefused) world.Issuer.RevokeFailure = new(IssuerFailure.Unavailable, "the issuer is away");
+
+        if (isRefused) tried.SetException(new DatabaseException(DatabaseFailure.LoginRefused, "no"));
+        await world.PassAsync(5 * Second); // else the attempt hears within a second that it is overtaken
+        world.Issuer.RevokeFailure = null;
+
+        await world.PassAsync(() => !world.Issuer.Users.ContainsKey(user!), 3 * Minute);
+        await world.PassAsync(() => asked.IsCompleted, Minute);
     }
 
     [Fact]

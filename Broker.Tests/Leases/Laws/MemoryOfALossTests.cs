@@ -26,6 +26,32 @@ public sealed class MemoryOfALossTests : LedgerSequence
     }
 
     [Fact]
+    public async Task L8_A_count_from_before_a_loss_is_believed_no_more()
+    {
+        var (a, b) = (AnotherReplica(), AnotherReplica());
+        await CountAsync(20);
+        var lease = (await ActiveAsync(b)).Lease;
+        var copy = Store.Copy();
+        (await AskAsync(Claim(1, 15), a)).ShouldBeOfType<ClaimAnswer.Granted>();
+        var looked = Clock.Now;
+        Clock.Now += Second;
+        Store.PutBack(copy);
+        (await AskAsync(Claim(1, 15), a)).ShouldBeOfType<ClaimAnswer.Stale>("that is how the loss is found; the replica dies before it has told");
+        Clock.Now += 6 * Second;
+        (await b.Leases.VerifiedAsync(Database, lease, Cancellation)).ShouldBeTrue();
+
+        (await AskAsync(Claim(2, 15), b)).ShouldBeOfType<ClaimAnswer.Stale>("pod 1 may have opened its 15 of 20 since the last count");
+        (await BudgetAsync()).LostSince.ShouldBeTrue();
+        await b.Budgets.SampleAsync(Database, 20, 200, 3, 20, 0, 15 * Second, Cancellation, grantedAt: looked);
+        (await AskAsync(Claim(2, 15), b)).ShouldBeOfType<ClaimAnswer.Stale>("that count was on its way when the ledger lost something");
+        await CountAsync(5);
+        (await AskAsync(Claim(2, 15), b)).ShouldBeOfType<ClaimAnswer.Exhausted>("pod 1's connections are seen to be open");
+        (await BudgetAsync()).LostSince.ShouldBeFalse();
+
+        async Task<BudgetRecord> BudgetAsync() => await b.Budgets.BudgetAsync(Database, [], Cancellation);
+    }
+
+    [Fact]
     public async Task L8_Whatever_a_replica_asks_first_tells_that_what_it_wrote_is_lost()
     {
         await CountAsync(20);

@@ -164,9 +164,8 @@ internal sealed class Laws(World world)
         var user = grant.Credentials.Login.Username;
         if (world.Database.IsDown || Losses.MayForget(pod)) return;
         Forget();
-        // A cap leaves room for what the ledger knows of: who was forgotten opens what is its fellows'.
-        if (failure == DatabaseFailure.OutOfConnections && world.Database.IsCapped(user)
-            && !world.Pods.Any(other => other.Held?.Credentials.Login.Username == user && Losses.MayForget(other)))
+        // A cap leaves room for what the ledger knows of: who was forgotten opens what is its fellows', and may have it open after it was told so.
+        if (failure == DatabaseFailure.OutOfConnections && world.Database.IsCapped(user) && !world.Pods.Any(other => other.UsesAs(user) && Losses.MayForget(other)))
             Break("L2", $"{pod.Name}, granted {grant.Connections}, was refused a connection: the database lets {user} open no more than it has");
         if (failure == DatabaseFailure.OutOfConnections && shortSince is null)
             Break("L2", $"{pod.Name}, granted {grant.Connections}, was refused a connection: {world.Database.OpenByPods} by pods + {world.Database.Foreign} foreign of {world.Database.Limit} − {world.Database.Reserved}; granted {View.Granted} of {databases[0].View.Capacity}");

@@ -60,6 +60,9 @@ internal sealed class Pod
     /// <summary>Whether it has connections open, of what it holds or held.</summary>
     public bool HasOpen => open.Count > 0;
 
+    /// <summary>Whether it holds a login of this user, or has connections open as it.</summary>
+    public bool UsesAs(string user) => Held?.Credentials.Login.Username == user || open.Exists(session => session.Login.Name == user);
+
     /// <summary>Which replica told it what it was promised last.</summary>
     public Replica? PromisedBy { get; private set; }
 

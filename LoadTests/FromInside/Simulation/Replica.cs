@@ -90,7 +90,11 @@ internal sealed class Replica : IDisposable
     public void Stop()
     {
         IsStopping = true;
-        Actor.Post(stopping.Cancel);
+        Actor.Post(() =>
+        {
+            Part<ShutdownSignal>().Begin();
+            stopping.Cancel();
+        });
     }
 
     public Task<Outcome> ClaimAsync(Ask ask, CancellationToken cancellation) =>
