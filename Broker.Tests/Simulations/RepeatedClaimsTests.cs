@@ -17,17 +17,17 @@ public class RepeatedClaimsTests
     {
         var longWay = Instead("if false and heard <= ");
         var taken = LedgerScripts.With(File, Decision.Read(File).Replace("then return answer{", "then error('taken') return answer{", StringComparison.Ordinal));
-        var asksAgain = 0;
+        var asking = new List<int>();
 
-        for (var seed = 1; seed <= 4; seed++)
+        foreach (var seed in (int[])[1, 3, 6, 9])
         {
             var plan = PlanMaker.Make(seed);
             var fingerprint = Simulation.Run(plan, keepTrace: false).Fingerprint;
             Simulation.Run(plan, keepTrace: false, scripts: longWay).Fingerprint.ShouldBe(fingerprint, $"seed {seed}");
-            if (IsTaken(plan, fingerprint)) asksAgain++;
+            if (IsTaken(plan, fingerprint)) asking.Add(seed);
         }
 
-        asksAgain.ShouldBeGreaterThan(1, "worlds in which nobody asks again prove nothing");
+        asking.Count.ShouldBeGreaterThan(1, "worlds in which nobody asks again prove nothing");
 
         bool IsTaken(Plan plan, string fingerprint)
         {
