@@ -96,7 +96,8 @@ public static class BrokerCore
         });
         services.AddSingleton(provider => new HistoryLedger(provider.GetRequiredService<FitLedgerStore>()));
         services.AddSingleton(provider => new SessionLedger(provider.GetRequiredService<FitLedgerStore>(), provider.GetRequiredService<TimeProvider>()));
-        services.AddSingleton(provider => new ShareLedger(provider.GetRequiredService<FitLedgerStore>(), provider.GetRequiredService<TimeProvider>()));
+        services.AddSingleton(provider => new ShareLedger(
+            provider.GetRequiredService<FitLedgerStore>(), provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<RememberedGrants>().HasLeft));
     }
 
     // The in-process ledger stores no mark, so the mark is derived from the audit's path: it is the same after a restart, and differs between processes side by side.

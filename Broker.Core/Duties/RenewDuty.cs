@@ -15,8 +15,9 @@ internal sealed class RenewDuty(DutyTools tools, LeaseSuccessor successor, Broke
     protected override async Task<TimeSpan?> LookAsync(LeaseCall call, CancellationToken cancellation)
     {
         var lease = call.Lease;
-        // A lease that can be renewed no more has this duty when an earlier renewal came late (renewed.lua): its end is told once more.
-        if (lease.State != LeaseState.Active || (!lease.Renewable && !IsToldItsEnd(call))) return null;
+        // A lease that can be renewed no more, or that takes holders no more, has this duty when an earlier renewal came late (renewed.lua): its end is
+        // told once more.
+        if (lease.State is not (LeaseState.Active or LeaseState.Retiring) || (!MayBeRenewed(lease) && !IsToldItsEnd(call))) return null;
         try
         {
             if (await InFlightAsync(call, token => AskAsync(call, token), cancellation) is not { } term) return Jitter.Spread(Soon);
@@ -51,11 +52,13 @@ internal sealed class RenewDuty(DutyTools tools, LeaseSuccessor successor, Broke
         // The end that its holders were promised stands, even if its maximum lifetime ends before, and whatever an earlier renewal that came late told the
         // issuer (law L4).
         var left = call.Lease.ExpiresAt!.Value - call.Lease.ReadAt;
-        var increment = call.Lease.Renewable ? IncrementOf(call) : left;
+        var increment = MayBeRenewed(call.Lease) ? IncrementOf(call) : left;
         if (increment > left) return await call.Issuer.RenewAsync(call.IssuerLease, increment, call.Lease.ReadAt, cancellation);
         if (left > TimeSpan.Zero && IsToldItsEnd(call)) await call.Issuer.RenewAsync(call.IssuerLease, left, call.Lease.ReadAt, cancellation);
         return new LeaseTerm(left, Renewable: false);
     }
+
+    private static bool MayBeRenewed(LeaseRecord lease) => lease is { State: LeaseState.Active, Renewable: true };
 
     // The built-in issuer writes the end that it is told; Vault counts a renewal from the moment at which it comes.
     private static bool IsToldItsEnd(LeaseCall call) => call.Role.VaultPath is null && call.Role.Static is null;

@@ -68,6 +68,9 @@ public abstract partial class Decision
     internal static Decision<ReadRecordsQuestion, ReadRecordsReply> ReadRecords { get; } = new("read_records", ["records"]);
     internal static Decision<RenewRecordsQuestion, RenewRecordsReply> RenewRecords { get; } = new("renew_records", ["records"]);
     internal static Decision<RecordQuestion, DropRecordAnswer> DropRecord { get; } = new("drop_record", ["records"]);
+
+    /// <summary>The same for a record that must not come back.</summary>
+    internal static Decision<RecordQuestion, DropRecordAnswer> RevokeRecord { get; } = new("drop_record", ["records"]) { IsCostly = true };
     internal static Decision<ListRecordsQuestion, ListRecordsReply> ListRecords { get; } = new("list_records", ["records"]);
 
     internal static Decision<TakeShareQuestion, TakeShareAnswer> TakeShare { get; } = new("take_share", ["shares"]);

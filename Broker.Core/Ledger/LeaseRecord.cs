@@ -59,6 +59,9 @@ public sealed record LeaseRecord
     /// <summary>When that was last set.</summary>
     public required DateTimeOffset? CappedAt { get; init; }
 
+    /// <summary>Whether the database may have been told of a cap that the ledger does not know.</summary>
+    public bool IsCapUnknown { get; init; }
+
     /// <summary>Why it is in its state, if there is something to say.</summary>
     public required string Reason { get; init; }
 

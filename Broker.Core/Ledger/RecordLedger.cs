@@ -16,6 +16,7 @@ internal sealed class RecordLedger
     private readonly string kind, purpose;
     private readonly int mostInGroup;
     private readonly LedgerSeal? seal;
+    private readonly Decision<RecordQuestion, DropRecordAnswer> drop;
     private readonly SharedTrips<RecordPut, PutRecordAnswer> puts;
     private readonly SharedTrips<RecordRead, RecordAnswer> reads;
     private readonly SharedTrips<RecordRenewal, RenewRecordAnswer> renewals;
@@ -29,8 +30,11 @@ internal sealed class RecordLedger
     /// <param name="mostInGroup">How many records a group has at most: of more, the one that ends soonest of its oldest and of some others goes.</param>
     /// <param name="mostInWide">How many a <see cref="Wide"/> group has at most.</param>
     /// <param name="most">How many there are at most: of more, none is written.</param>
-    public RecordLedger(ILedgerStore store, string kind, LedgerSeal? seal, string purpose, int mostInGroup = 500, int mostInWide = 20_000, int most = 1_000_000)
+    /// <param name="isProof">Whether one that was ended must not come back, because it is proof of who somebody is, or was to be had once.</param>
+    public RecordLedger(
+        ILedgerStore store, string kind, LedgerSeal? seal, string purpose, int mostInGroup = 500, int mostInWide = 20_000, int most = 1_000_000, bool isProof = false)
     {
+        drop = isProof ? Decision.RevokeRecord : Decision.DropRecord;
         (this.store, this.kind, this.seal, this.purpose, this.mostInGroup) = (store, kind, seal, purpose, mostInGroup);
         client = new(store);
         puts = new(async batch => (await client.TakeAsync(Decision.PutRecords, kind, new(most, mostInGroup, mostInWide, batch), CancellationToken.None)).Verdicts);
@@ -84,7 +88,7 @@ internal sealed class RecordLedger
 
     /// <summary>Ends it; every replica hears of it. Only the first caller gets its text; null: there is none.</summary>
     public async ValueTask<string?> DropAsync(string id, CancellationToken cancellation) =>
-        await client.TakeAsync(Decision.DropRecord, kind, new(id), cancellation) is DropRecordAnswer.Dropped dropped ? TryOpen(id, dropped.Text) : null;
+        await client.TakeAsync(drop, kind, new(id), cancellation) is DropRecordAnswer.Dropped dropped ? TryOpen(id, dropped.Text) : null;
 
     /// <summary>The ids of a group, including records that ended a moment ago.</summary>
     public async ValueTask<IReadOnlyList<string>> ListAsync(string group, CancellationToken cancellation) =>

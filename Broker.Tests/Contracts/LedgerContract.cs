@@ -504,21 +504,21 @@ public abstract partial class LedgerContract
         var ledger = await SharesAsync();
         Share[] shares = [new("team-" + database, 2, 10)];
         var minute = TimeSpan.FromMinutes(1);
-        (await ledger.TakeAsync(Id(1), 6, 1, minute, shares, Cancellation)).ShouldBe((6, null));
+        (await ledger.TakeAsync(Id(1), 6, 1, minute, within: minute, shares, Cancellation)).ShouldBe((6, null));
         await ledger.SettleAsync(Id(1), 6, minute, shares, Cancellation);
-        (await ledger.TakeAsync(Id(1), 6, 1, minute, shares, Cancellation)).ShouldBe((6, null), "it is in already");
+        (await ledger.TakeAsync(Id(1), 6, 1, minute, within: minute, shares, Cancellation)).ShouldBe((6, null), "it is in already");
         await ledger.SettleAsync(Id(1), 6, minute, shares, Cancellation);
-        (await ledger.TakeAsync(Id(2), 6, 1, minute, shares, Cancellation)).ShouldBe((4, null), "as much as there is room for");
-        (await ledger.TakeAsync(Id(3), 1, 1, minute, shares, Cancellation)).Full.ShouldNotBeNull().Holders.ShouldBe(2);
+        (await ledger.TakeAsync(Id(2), 6, 1, minute, within: minute, shares, Cancellation)).ShouldBe((4, null), "as much as there is room for");
+        (await ledger.TakeAsync(Id(3), 1, 1, minute, within: minute, shares, Cancellation)).Full.ShouldNotBeNull().Holders.ShouldBe(2);
         await LeaveAsync(ledger, Id(1), shares);
-        (await ledger.TakeAsync(Id(3), 9, 7, minute, shares, Cancellation)).Full.ShouldNotBeNull().Connections.ShouldBe(4);
-        (await ledger.TakeAsync(Id(3), 9, 6, minute, shares, Cancellation)).ShouldBe((6, null));
+        (await ledger.TakeAsync(Id(3), 9, 7, minute, within: minute, shares, Cancellation)).Full.ShouldNotBeNull().Connections.ShouldBe(4);
+        (await ledger.TakeAsync(Id(3), 9, 6, minute, within: minute, shares, Cancellation)).ShouldBe((6, null));
         await ledger.SettleAsync(Id(3), null, minute, shares, Cancellation);
-        (await ledger.TakeAsync(Id(4), 6, 6, minute, shares, Cancellation)).ShouldBe((6, null), "who was refused has nothing");
+        (await ledger.TakeAsync(Id(4), 6, 6, minute, within: minute, shares, Cancellation)).ShouldBe((6, null), "who was refused has nothing");
 
         Share[] few = [new("few-" + database, 2, 0)];
-        for (var holder = 5; holder < 7; holder++) (await ledger.TakeAsync(Id(holder), 1, 1, minute, few, Cancellation)).ShouldBe((1, null));
-        (await ledger.TakeAsync(Id(7), 1, 1, minute, few, Cancellation)).Full.ShouldNotBeNull("so many holders, however few connections they have").Holders.ShouldBe(2);
+        for (var holder = 5; holder < 7; holder++) (await ledger.TakeAsync(Id(holder), 1, 1, minute, within: minute, few, Cancellation)).ShouldBe((1, null));
+        (await ledger.TakeAsync(Id(7), 1, 1, minute, within: minute, few, Cancellation)).Full.ShouldNotBeNull("so many holders, however few connections they have").Holders.ShouldBe(2);
     }
 
     [Fact]
@@ -527,24 +527,24 @@ public abstract partial class LedgerContract
         var ledger = await SharesAsync();
         Share[] shares = [new("caller-" + database, 0, 10)];
         var minute = TimeSpan.FromMinutes(1);
-        await ledger.TakeAsync(Id(1), 9, 9, minute, shares, Cancellation);
+        await ledger.TakeAsync(Id(1), 9, 9, minute, within: minute, shares, Cancellation);
         await ledger.SettleAsync(Id(1), 9, minute, shares, Cancellation);
 
         // It asks for less: what it has stays counted, while the ask is under way and when it was refused.
-        await ledger.TakeAsync(Id(1), 1, 1, minute, shares, Cancellation);
+        await ledger.TakeAsync(Id(1), 1, 1, minute, within: minute, shares, Cancellation);
         await ShouldHaveAsync(9);
         await ledger.SettleAsync(Id(1), null, minute, shares, Cancellation);
         await ShouldHaveAsync(9);
 
         // Two at once, of which the first is refused after the second was granted, and the other way round.
-        await ledger.TakeAsync(Id(2), 1, 1, minute, shares, Cancellation);
-        await ledger.TakeAsync(Id(2), 1, 1, minute, shares, Cancellation);
+        await ledger.TakeAsync(Id(2), 1, 1, minute, within: minute, shares, Cancellation);
+        await ledger.TakeAsync(Id(2), 1, 1, minute, within: minute, shares, Cancellation);
         await ledger.SettleAsync(Id(2), 1, minute, shares, Cancellation);
         await ledger.SettleAsync(Id(2), null, minute, shares, Cancellation);
         await ShouldHaveAsync(10);
 
         // It is released while an ask is under way, or between one's beginning and its end.
-        await ledger.TakeAsync(Id(1), 9, 1, minute, shares, Cancellation);
+        await ledger.TakeAsync(Id(1), 9, 1, minute, within: minute, shares, Cancellation);
         await LeaveAsync(ledger, Id(1), shares);
         await ShouldHaveAsync(10);
         var version = await ledger.VersionAsync(Id(1), shares[0].Name, Cancellation);
@@ -555,14 +555,14 @@ public abstract partial class LedgerContract
         await ShouldHaveAsync(1);
 
         // Two at once that are both granted something: nobody can tell which was the last, and the most of them counts.
-        await ledger.TakeAsync(Id(3), 9, 9, minute, shares, Cancellation);
-        await ledger.TakeAsync(Id(3), 1, 1, minute, shares, Cancellation);
+        await ledger.TakeAsync(Id(3), 9, 9, minute, within: minute, shares, Cancellation);
+        await ledger.TakeAsync(Id(3), 1, 1, minute, within: minute, shares, Cancellation);
         await ledger.SettleAsync(Id(3), 9, minute, shares, Cancellation);
         await ledger.SettleAsync(Id(3), 1, minute, shares, Cancellation);
         await ShouldHaveAsync(10);
 
         async Task ShouldHaveAsync(int connections) =>
-            (await ledger.TakeAsync(Id(9), 10, 10, minute, shares, Cancellation)).Full.ShouldNotBeNull().Connections.ShouldBe(connections);
+            (await ledger.TakeAsync(Id(9), 10, 10, minute, within: minute, shares, Cancellation)).Full.ShouldNotBeNull().Connections.ShouldBe(connections);
     }
 
     // A ledger that is new opens no session and gives no part of a share until those who remember some would have said so.
@@ -584,7 +584,7 @@ public abstract partial class LedgerContract
         {
             try
             {
-                return (await shares.TakeAsync(Guid.NewGuid().ToString("N"), 1, 1, Hour, [new("settled", 0, 0)], Cancellation)).Full is null;
+                return (await shares.TakeAsync(Guid.NewGuid().ToString("N"), 1, 1, Hour, within: Hour, [new("settled", 0, 0)], Cancellation)).Full is null;
             }
             catch (LedgerException e) when (e.Message.Contains("nobody new", StringComparison.Ordinal))
             {
@@ -599,18 +599,18 @@ public abstract partial class LedgerContract
         var ledger = await SharesAsync();
         Share[] shares = [new("caller-" + database, 0, 10), new("team-" + database, 0, 20)];
         var minute = TimeSpan.FromMinutes(1);
-        await ledger.TakeAsync(Id(1), 8, 8, minute, shares, Cancellation);
+        await ledger.TakeAsync(Id(1), 8, 8, minute, within: minute, shares, Cancellation);
         await ledger.SettleAsync(Id(1), 8, minute, shares, Cancellation);
         var seen = await ledger.VersionAsync(Id(1), shares[0].Name, Cancellation);
-        await ledger.TakeAsync(Id(1), 8, 8, minute, shares, Cancellation);
+        await ledger.TakeAsync(Id(1), 8, 8, minute, within: minute, shares, Cancellation);
         await ledger.SettleAsync(Id(1), 8, minute, shares, Cancellation);
 
         await ledger.LeaveAsync(Id(1), seen, shares, Cancellation);
 
-        (await ledger.TakeAsync(Id(2), 20, 1, minute, [shares[1]], Cancellation)).ShouldBe((12, null), "the team has 8 of 20");
-        (await ledger.TakeAsync(Id(3), 10, 1, minute, [shares[0]], Cancellation)).ShouldBe((2, null), "and its caller 8 of 10");
+        (await ledger.TakeAsync(Id(2), 20, 1, minute, within: minute, [shares[1]], Cancellation)).ShouldBe((12, null), "the team has 8 of 20");
+        (await ledger.TakeAsync(Id(3), 10, 1, minute, within: minute, [shares[0]], Cancellation)).ShouldBe((2, null), "and its caller 8 of 10");
         await LeaveAsync(ledger, Id(1), shares);
-        (await ledger.TakeAsync(Id(4), 20, 1, minute, [shares[1]], Cancellation)).ShouldBe((8, null), "what left is free in both");
+        (await ledger.TakeAsync(Id(4), 20, 1, minute, within: minute, [shares[1]], Cancellation)).ShouldBe((8, null), "what left is free in both");
     }
 
     private static async Task LeaveAsync(ShareLedger ledger, string holder, IReadOnlyList<Share> shares) =>

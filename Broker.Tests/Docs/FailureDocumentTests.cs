@@ -1,4 +1,6 @@
+using System.Globalization;
 using System.Text.RegularExpressions;
+using Broker.Core.Ledger;
 using Broker.Tests.Deployment;
 using LoadTests.FromOutside.Chaos;
 using Shouldly;
@@ -34,6 +36,20 @@ public sealed partial class FailureDocumentTests
     }
 
     [Fact]
+    public void It_says_how_long_a_ledger_that_lost_something_asks_as_the_code_does()
+    {
+        string[] words = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"];
+        var quiet = words[int.Parse(Quiet().Match(Decision.Read("common.lua")).Groups[1].Value, CultureInfo.InvariantCulture)];
+        var whenNew = DutyLedger.Settling.TotalSeconds.ToString(CultureInfo.InvariantCulture);
+        var text = string.Concat(Lines);
+
+        text.ShouldContain($"reaches the ledger within {quiet} seconds ({whenNew} seconds where all");
+        text.ShouldContain($"in the {quiet} seconds in which the ledger asks ({whenNew} seconds where all");
+        text.ShouldContain($"nothing new for {quiet} seconds, or while replicas tell");
+        Lines.Single(line => line.StartsWith("| Redis emptied and every replica restarted |", StringComparison.Ordinal)).ShouldContain($"nothing new for {whenNew} seconds");
+    }
+
+    [Fact]
     public void Every_row_is_shown_by_something()
     {
         // Rows of the tables of failures have five columns.
@@ -45,6 +61,9 @@ public sealed partial class FailureDocumentTests
 
     [GeneratedRegex(@"`(\w+(?:Tests|Contract)\.\w+)`")]
     private static partial Regex Test();
+
+    [GeneratedRegex(@"^local QUIET_MS = (\d+)000 ", RegexOptions.Multiline)]
+    private static partial Regex Quiet();
 
     [GeneratedRegex("`chaos ([a-z-]+)`")]
     private static partial Regex Fault();

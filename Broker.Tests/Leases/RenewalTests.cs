@@ -65,6 +65,26 @@ public sealed class RenewalTests
     }
 
     [Fact]
+    public async Task L4_A_renewal_that_comes_late_takes_no_end_back_of_a_lease_that_takes_holders_no_more()
+    {
+        await using var world = new World();
+        var replica = await world.ReplicaAsync();
+        (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant.ShouldNotBeNull();
+        var asked = new List<TimeSpan>();
+        world.Issuer.OnRenew = asked.Add;
+        world.Clock.Advance(25 * Minute);
+        await world.PassAsync(() => asked.Count > 0, Minute);
+        await world.PassAsync(replica.Leases.RotateAsync(World.Ask(0).Caller, "orders-api", "a test", World.From, default).AsTask(), Minute);
+        var retiring = await world.LeaseAsync(lease => lease.State == LeaseState.Retiring, Minute);
+        asked.Clear();
+
+        (await world.Ledger.Leases.RenewedAsync("orders", retiring.Id, 10 * Minute, retiring.ReadAt - (10 * Minute), true, 20 * Minute, 0.5, default)).ShouldBeFalse();
+        await world.PassAsync(() => asked.Count > 0, Minute);
+
+        asked.ShouldHaveSingleItem().ShouldBeInRange(retiring.ExpiresAt!.Value - retiring.ReadAt - Minute, retiring.ExpiresAt.Value - retiring.ReadAt, "to the end that was announced");
+    }
+
+    [Fact]
     public async Task L4_A_lease_that_its_issuer_lost_is_followed_at_the_next_renewal()
     {
         await using var world = new World();

@@ -2,7 +2,9 @@ using System.Diagnostics.Metrics;
 using Broker.Core.Catalog;
 using Broker.Core.Ledger;
 using Broker.Core.Ledger.Redis;
+using Broker.Core.Sessions.ClientTokens;
 using LoadTests.Servers.LocalServers;
+using Microsoft.AspNetCore.DataProtection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Time.Testing;
 using Shouldly;
@@ -107,6 +109,26 @@ public sealed class AcknowledgedTests : IAsyncLifetime
             (await WaitsAsync()).ShouldBe(before + 2, "the first was answered before the decision was taken");
             await texts.ReplaceSharedAsync($"later {again}", null, "text", Cancellation);
             (await WaitsAsync()).ShouldBe(before + 3);
+        });
+    }
+
+    [Fact]
+    public async Task L8_The_end_of_a_token_and_of_what_is_to_be_had_once_waits_for_a_replica()
+    {
+        await using var replica = await LocalRedis.StartAsync(cancellation: Cancellation);
+        await replica.FollowAsync(redis, Cancellation);
+        await using var store = Open();
+        var seal = new LedgerSeal(new EphemeralDataProtectionProvider());
+        var (tokens, wrapped) = (new ClientTokenLedger(store, seal), new WrappedAnswers(store, seal));
+        await WithoutMissAsync(async _ =>
+        {
+            await AcknowledgedAsync(Texts(store));
+            var before = await WaitsAsync();
+            await tokens.DropAsync("none", Cancellation);
+            var then = await WaitsAsync();
+            then.ShouldBeGreaterThan(before);
+            await wrapped.UnwrapAsync(ClientTokenText.New().Reveal(), Cancellation);
+            (await WaitsAsync()).ShouldBeGreaterThan(then);
         });
     }
 

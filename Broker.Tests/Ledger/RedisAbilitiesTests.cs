@@ -85,7 +85,7 @@ public sealed partial class RedisAbilitiesTests(RedisAbilitiesTests.Server serve
         var connection = RedisConnection.Open($"{server.Redis.ConnectionString},user={user},password=secret");
         await using var store = new RedisLedgerStore(connection, time: time);
         (await FitnessOf(store).WhyNotAsync(Cancellation)).ShouldBeNull("they are elsewhere");
-        _ = new RedisKeyRing(connection, new byte[32], Microsoft.Extensions.Logging.Abstractions.NullLogger<RedisKeyRing>.Instance);
+        _ = new RedisKeyRing(connection, new byte[32], Microsoft.Extensions.Logging.Abstractions.NullLogger<RedisKeyRing>.Instance, TimeProvider.System);
 
         (await FitnessOf(store).WhyNotAsync(Cancellation)).ShouldNotBeNull().ShouldBe(
             $"its user '{user}' in Redis may not use {command.ToUpperInvariant()} on {Prefix}:sealing-keys: run ACL SETUSER {user} +{command} on each of its servers (docs/redis.md)");

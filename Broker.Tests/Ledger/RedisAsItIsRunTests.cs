@@ -97,7 +97,7 @@ public sealed partial class RedisAsItIsRunTests : IDisposable
                 "the signal is heard", Cancellation);
         }
 
-        var ring = new RedisKeyRing(connection, new byte[32], Microsoft.Extensions.Logging.Abstractions.NullLogger<RedisKeyRing>.Instance);
+        var ring = new RedisKeyRing(connection, new byte[32], Microsoft.Extensions.Logging.Abstractions.NullLogger<RedisKeyRing>.Instance, TimeProvider.System);
         ring.StoreElement(new("key"), "key");
         ring.GetAllElements().Count.ShouldBe(1);
 

@@ -93,8 +93,8 @@ internal sealed class CallerShares(ICatalog catalog, ShareLedger ledger, KnownCa
         if (shares.Count == 0) return await make(claim);
         try
         {
-            var lifetime = claim.Role.HolderTtl + claim.IssueWait + claim.LineWait + AnswerWithin;
-            var (connections, full) = await ledger.TakeAsync(claim.Holder, claim.Want, claim.Least, lifetime, shares, cancellation);
+            var within = claim.IssueWait + claim.LineWait + AnswerWithin;
+            var (connections, full) = await ledger.TakeAsync(claim.Holder, claim.Want, claim.Least, claim.Role.HolderTtl, within, shares, cancellation);
             if (full is not null) return Full(full, shares.Single(share => share.Name == full.Name));
             claim = claim with { Want = connections };
         }
@@ -123,7 +123,7 @@ internal sealed class CallerShares(ICatalog catalog, ShareLedger ledger, KnownCa
         if (await SharesOfAsync(caller, holder, cancellation) is not { Count: > 0 } shares) return;
         try
         {
-            var (_, full) = await ledger.TakeAsync(holder, connections, connections, lasts, shares, cancellation);
+            var (_, full) = await ledger.TakeAsync(holder, connections, connections, lasts, AnswerWithin, shares, cancellation);
             if (full is null) await ledger.SettleAsync(holder, connections, lasts, shares, cancellation);
         }
         catch (LedgerException)
@@ -159,7 +159,7 @@ internal sealed class CallerShares(ICatalog catalog, ShareLedger ledger, KnownCa
         }
         catch (LedgerException)
         {
-            // It counts as what it asked for until its end: perhaps too much, never too little.
+            // It counts as what it asked for until the ask would have ended, and as what it got when the ledger is told of that.
         }
     }
 

@@ -75,7 +75,7 @@ internal sealed class ConnectionCaps(SharedLedger ledger, LeaseLogins logins, Da
     /// <param name="cancellation">Ends the wait.</param>
     public async Task FollowAsync(Database database, IReadOnlyList<LeaseRecord> leases, IReadOnlyDictionary<string, int> beyond, CancellationToken cancellation)
     {
-        foreach (var known in leases.Where(lease => lease.Cap is not null || Enforces(database)))
+        foreach (var known in leases.Where(lease => MayBeCapped(lease) || Enforces(database)))
         {
             if (await BelievedAsync(database, known, cancellation) is not { } lease) continue;
             var needs = lease.Connections + beyond.GetValueOrDefault(lease.Id);
@@ -83,7 +83,7 @@ internal sealed class ConnectionCaps(SharedLedger ledger, LeaseLogins logins, Da
             try
             {
                 if (Enforces(database) && (lease.Cap is null || lease.Cap < needs)) await RaiseAsync(database, lease, cancellation);
-                else if (lease.Cap is not null && (!Enforces(database) || lease.CappedAt is null || lease.Cap > needs && still)) await LowerAsync(database, lease, cancellation);
+                else if (MayBeCapped(lease) && (!Enforces(database) || lease.CappedAt is null || lease.Cap > needs && still)) await LowerAsync(database, lease, cancellation);
             }
             catch (DatabaseException e)
             {
@@ -107,6 +107,8 @@ internal sealed class ConnectionCaps(SharedLedger ledger, LeaseLogins logins, Da
             if (connections == 0 && over.TryRemove(key, out _)) log.WithinAllotment(database.Name, role);
         }
     }
+
+    private static bool MayBeCapped(LeaseRecord lease) => lease.Cap is not null || lease.IsCapUnknown;
 
     private bool Enforces(Database database) => database.Budget.Enforce && engines[database.Engine].Dialect.CapsUsers;
 

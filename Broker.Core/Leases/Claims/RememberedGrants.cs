@@ -132,6 +132,11 @@ internal sealed class RememberedGrants(TimeProvider time, int most = RememberedG
         ordered.AddOrUpdate(lease, new(database, "", mark, null, end > LateAnswers ? end : LateAnswers, Moment.Now(time)));
     }
 
+    /// <summary>Whether a holder is known to have left since a moment of the stopwatch, and not to have come again.</summary>
+    public bool HasLeft(string holder, long since) =>
+        (byHolder.TryGet(holder, out var known) || strangers.TryGet(holder, out known) || justGone.TryGet(holder, out known))
+        && known is { Grant: null, Stays: false } && known.At.Stopwatch >= since;
+
     /// <summary>Takes the ledger's news about holders.</summary>
     public void Hear(string database, DueAnswer told)
     {

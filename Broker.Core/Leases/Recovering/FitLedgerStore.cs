@@ -4,7 +4,7 @@ using Broker.Core.Ledger;
 namespace Broker.Core.Leases.Recovering;
 
 /// <summary>Gives access to the ledger only while the replica may use it (<see cref="Fitness"/>); otherwise it does not answer.</summary>
-public sealed class FitLedgerStore(ILedgerStore store, Fitness fitness) : ILedgerStore
+internal sealed class FitLedgerStore(ILedgerStore store, Fitness fitness) : ILedgerStore
 {
     /// <inheritdoc/>
     public bool IsOfThisProcess => store.IsOfThisProcess;

@@ -2,6 +2,7 @@ using System.Globalization;
 using Broker.Core.Catalog;
 using Broker.Core.Leases.Logins;
 using Broker.Core.Ledger;
+using Broker.Core.Ledger.Sealing;
 
 namespace Broker.Core.Leases.Recovering;
 
@@ -11,7 +12,7 @@ namespace Broker.Core.Leases.Recovering;
 /// servers by the same databases. Otherwise it reads, counts, takes and changes nothing, and is not ready. Checked again every
 /// ten seconds.
 /// </summary>
-public sealed class Fitness(ILedgerStore store, LedgerSeal seal, ICatalog catalog, TimeProvider time)
+internal sealed class Fitness(ILedgerStore store, LedgerSeal seal, ICatalog catalog, TimeProvider time, CodedKeyRing? keys = null)
 {
     private static readonly TimeSpan Good = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan Again = TimeSpan.FromMilliseconds(500);
@@ -84,6 +85,7 @@ public sealed class Fitness(ILedgerStore store, LedgerSeal seal, ICatalog catalo
         var (whyNot, note) = await store.LookAsync([.. LedgerKeys.OfNoDatabase, .. catalog.Current.Databases.Keys.SelectMany(static name => new[] { name, HistoryLedger.NameOf(name) })], CancellationToken.None);
         Note = note;
         if (whyNot is not null) return whyNot;
+        keys?.PutBack();
         if (await agreement.OthersAsync(SealCheck.Name, seals.Opens, seals.Say) is not null)
             return "its sealing keys differ from those of the other replicas (Broker:Sealing); if they are to be changed or are lost, stop all replicas with the former ones for a minute and a half";
         if (!heard && !(heard = await HearsAsync()))

@@ -3,6 +3,7 @@ using Broker.Core.Duties;
 using Broker.Core.Leases.Claims;
 using Broker.Core.Leases.Logins;
 using Broker.Core.Ledger;
+using Broker.Core.Ledger.Sealing;
 using Broker.Core.Model;
 using Microsoft.Extensions.Logging;
 
@@ -13,7 +14,7 @@ namespace Broker.Core.Leases.Recovering;
 /// took its place. Nothing new is granted until all replicas had time for that; what nobody remembers shows as foreign
 /// connections until its holders return.
 /// </summary>
-internal sealed class Recovery(SharedLedger ledger, RememberedGrants remembered, LeaseLogins logins, Jitter jitter, TimeProvider time, ILogger<Recovery> log)
+internal sealed class Recovery(SharedLedger ledger, RememberedGrants remembered, LeaseLogins logins, Jitter jitter, TimeProvider time, ILogger<Recovery> log, CodedKeyRing? keys = null)
 {
     private const string Why = "the ledger lost it, and a replica remembered it";
     private const int AtOnce = 100; // so that no call holds up the ledger for long
@@ -64,6 +65,7 @@ internal sealed class Recovery(SharedLedger ledger, RememberedGrants remembered,
         if (since is null)
         {
             log.LedgerLost(database, epoch);
+            keys?.PutBack(); // before a replica that starts now makes others
             await ledger.Texts.PutBackAsync(cancellation); // a ceiling among them, which other replicas may not have heard of
         }
 

@@ -7,7 +7,7 @@ namespace Broker.Core.Ledger.OnDisk;
 /// <param name="ledger">The ledger's file.</param>
 /// <param name="code">The key of the codes; never in the file.</param>
 /// <param name="log">Names invalid elements.</param>
-internal sealed class FileKeyRing(string ledger, byte[] code, ILogger<FileKeyRing> log) : CodedKeyRing(ledger + "-keys", code, log)
+internal sealed class FileKeyRing(string ledger, byte[] code, ILogger<FileKeyRing> log) : CodedKeyRing(ledger + "-keys", code, log, settling: TimeSpan.Zero, TimeProvider.System)
 {
     private readonly string path = ledger + "-keys";
 

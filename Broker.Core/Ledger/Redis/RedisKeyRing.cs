@@ -4,7 +4,7 @@ using StackExchange.Redis;
 
 namespace Broker.Core.Ledger.Redis;
 
-/// <summary>The sealing keys in Redis.</summary>
+/// <summary>The sealing keys in Redis, which may lose them: a replica that finds none makes some only when no other could have put them back.</summary>
 internal sealed class RedisKeyRing : CodedKeyRing
 {
     private readonly RedisConnection redis;
@@ -13,8 +13,9 @@ internal sealed class RedisKeyRing : CodedKeyRing
     /// <param name="redis">The connection.</param>
     /// <param name="code">The key of the codes; never in Redis.</param>
     /// <param name="log">Names invalid elements.</param>
-    public RedisKeyRing(RedisConnection redis, byte[] code, ILogger<RedisKeyRing> log)
-        : base(redis.Prefix + ":sealing-keys in Redis", code, log)
+    /// <param name="time">Measures how long an empty Redis is not believed to be new.</param>
+    public RedisKeyRing(RedisConnection redis, byte[] code, ILogger<RedisKeyRing> log, TimeProvider time)
+        : base(redis.Prefix + ":sealing-keys in Redis", code, log, DutyLedger.Settling, time)
     {
         this.redis = redis;
         redis.SealingKeys = name = redis.Prefix + ":sealing-keys";

@@ -197,17 +197,23 @@ local function shrink(h, to)
   write_holder(h)
 end
 
+-- A waiter reserved more than the user of its lease may open: it gets as many as that, or nothing when it accepts no fewer. False after saying so.
+local function contents_itself(c, h, l)
+  if l.limit < 0 or h.connections <= l.limit then return true end
+  if c.least > l.limit then
+    drop_holder(h)
+    freed = true
+    say(verdict.user_limit{ limit = l.limit })
+    return false
+  end
+  shrink(h, l.limit)
+  return true
+end
+
 -- The database lets a lease's user open fewer connections than its waiters reserved before that was known. The first to come keep their
 -- seats, with no more connections than the user may open; the others go on to the next lease. Answers nil after saying why there is nothing.
 local function seated(c, h, mine)
-  if h.connections > mine.limit then
-    if c.least > mine.limit then
-      drop_holder(h)
-      say(verdict.user_limit{ limit = mine.limit })
-      return nil
-    end
-    shrink(h, mine.limit)
-  end
+  if not contents_itself(c, h, mine) then return nil end
   if mine.connections > mine.limit then
     unbind(h)
     write_holder(h)
@@ -287,8 +293,10 @@ local function decide(c)
       if not moved then return stay(c, h, mine) end
     end
     if moved and mine and mine.state == 'Retiring' then linger(mine, h.till, moved, c.lasts) end
+    if h.phase == 'r' and not contents_itself(c, h, l) then return end
     if h.phase == 'h' then tell(h) end
     unbind(h)
+    -- Who holds something has to move: its old lease ends.
     if l.limit >= 0 and h.connections > l.limit then shrink(h, l.limit) end
     bind(h, l)
     return give(c, h, l, moved)

@@ -3,14 +3,16 @@
 -- answers: ok | gone
 local ROUNDING_MS = 2000 -- an issuer may cut this much off a lease by rounding
 local l = lease(asked.lease)
-if not l or l.state ~= 'Active' then return answer.gone() end
+if not l or l.state ~= 'Active' and l.state ~= 'Retiring' then return answer.gone() end
 -- The issuer may have carried out an earlier renewal after a later one, and its user end with the earlier: it is asked once more, and the announced
--- end stands (law L4).
+-- end stands (law L4), also that of a lease that takes holders no more.
 local earlier = stored(l.id, { 'renew_asked', 'renew_told' })
-if asked.asked < num(earlier.renew_asked) then
+local is_late = asked.asked < num(earlier.renew_asked)
+if is_late or l.state == 'Retiring' and asked.asked + asked.duration < l.expires - ROUNDING_MS then
   due('renew', l.id, now)
   return answer.gone()
 end
+if l.state == 'Retiring' then return answer.gone() end
 -- The one before was reported only after this one was asked for: it may be the issuer's last as well.
 if asked.asked < num(earlier.renew_told) then due('renew', l.id, now) end
 note(l, 'renew_asked', int(asked.asked))

@@ -3,16 +3,16 @@
 -- asked:   holder, connections?: number, lifetime: ms, shares …
 -- answers: done
 for _, share in ipairs(asked.shares) do
-  local member = share .. '|' .. asked.holder
   local p = part(share, asked.holder) or { held = 0, asked_for = 0, asks = 1, mixed = false }
   if asked.connections then p.held = p.mixed and math.max(p.held, asked.connections) or asked.connections end
   p.asks = math.max(0, p.asks - 1)
-  if p.asks == 0 then p.asked_for, p.mixed = 0, false end
+  if p.asks == 0 then end_asks(share, asked.holder, p) end
   put_part(share, asked.holder, p)
   if size(p) == 0 then
-    drop(member)
+    drop(share .. '|' .. asked.holder)
   elseif asked.connections then
-    call('ZADD', part_ends, int(p.asks == 0 and now + asked.lifetime or math.max(now + asked.lifetime, num(call('ZSCORE', part_ends, member)))), member)
+    if p.asks == 0 then call('ZREM', part_ends, share .. '|' .. asked.holder) end -- now its end is known
+    lasts(part_ends, share, asked.holder, asked.lifetime)
   end
 end
 wrote()

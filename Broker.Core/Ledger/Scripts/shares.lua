@@ -1,8 +1,9 @@
 -- Prepended to the decisions on what a caller or a team holds over all databases, after common.lua; kept under a name of its own.
--- leases: '<share>|<holder>' -> held|asked for|asks|mixed|version, and '<share>' -> count|connections; order: '<share>|<holder>' by its end.
+-- leases: '<share>|<holder>' -> held|asked for|asks|mixed|version, and '<share>' -> count|connections; order: '<share>|<holder>' by its end;
+-- ends: '<share>|<holder>' by the latest end of its asks, those of which nobody tells how they ended.
 -- A part counts as the larger of what its holder has and what its asks under way may get: it is never less than what the
 -- holder has in the books of its database. Its version changes with every ask that begins or ends.
-local parts, part_ends = leases, order
+local parts, part_ends, ask_ends = leases, order, ends
 
 -- How many holders have a part of a share, and their connections.
 local function total(share)
@@ -39,11 +40,35 @@ local function drop(member)
   local p = share and part(share, who)
   if p then change(share, -1, -size(p)) end
   call('ZREM', part_ends, member)
+  call('ZREM', ask_ends, member)
   call('HDEL', parts, member)
+end
+
+-- No ask of a part is under way any more; what its holder has stays.
+local function end_asks(share, who, p)
+  p.asks, p.asked_for, p.mixed = 0, 0, false
+  call('ZREM', ask_ends, share .. '|' .. who)
+end
+
+-- An end that an ask or a memory sets is never earlier than another's.
+local function lasts(by_end, share, who, lifetime)
+  local member = share .. '|' .. who
+  call('ZADD', by_end, int(math.max(now + lifetime, num(call('ZSCORE', by_end, member)))), member)
 end
 
 keep_time()
 for _, over in ipairs(call('ZRANGEBYSCORE', part_ends, '-inf', int(now), 'LIMIT', '0', '1000')) do drop(over) end
+-- Nobody tells any more how these asks ended: their replica died amid them.
+for _, over in ipairs(call('ZRANGEBYSCORE', ask_ends, '-inf', int(now), 'LIMIT', '0', '1000')) do
+  local share, who = string.match(over, '^(.-)|(.*)$')
+  local p = share and part(share, who)
+  if p and p.held > 0 then
+    end_asks(share, who, p)
+    put_part(share, who, p)
+  else
+    drop(over)
+  end
+end
 
 -- The room for a holder's part, or the answer that there is none. A limit of 0 means no limit.
 local function room(share, who, least)

@@ -1,8 +1,9 @@
 -- An ask begins: it takes its part of every share, or of none. A limit of 0 means no limit. settling: replicas tell which parts the ledger lost.
--- asked:   holder, want: number, least: number, lifetime: ms, settling: ms, shares {…}
+-- asked:   holder, want: number, least: number, lifetime: ms, within: ms, settling: ms, shares {…}
 --   shares: name, holders: number, connections: number
 -- answers: taken (connections: number) | full (name, holders: number, connections: number, next_end_in: ms) | settling
 --     (settles_in: ms)
+-- lifetime: of the holder, from its grant on; within: how long the ask takes at most.
 local give = asked.want
 begin_anew(asked.settling)
 -- What the ledger lost is told first; until then nobody new is let in.
@@ -20,8 +21,8 @@ for _, share in ipairs(asked.shares) do
   p.asks = p.asks + 1
   p.asked_for = math.max(p.asked_for, give)
   put_part(share.name, asked.holder, p)
-  local member = share.name .. '|' .. asked.holder
-  call('ZADD', part_ends, int(math.max(now + asked.lifetime, num(call('ZSCORE', part_ends, member)))), member)
+  lasts(ask_ends, share.name, asked.holder, asked.within)
+  lasts(part_ends, share.name, asked.holder, asked.within + asked.lifetime)
 end
 wrote()
 return finish(answer.taken{ connections = give })

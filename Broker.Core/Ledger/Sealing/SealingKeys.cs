@@ -29,11 +29,11 @@ internal static class SealingKeys
         var certificate = Certificate(settings);
         var code = RingKey(certificate);
         sealing.ProtectKeysWithCertificate(certificate);
-        sealing.Services.AddSingleton<IConfigureOptions<KeyManagementOptions>>(provider => new ConfigureOptions<KeyManagementOptions>(options => options.XmlRepository = new RenewedCertificate(
-            ledger.Kind == LedgerKind.Redis
-                ? new RedisKeyRing(provider.GetRequiredService<RedisConnection>(), code, provider.GetRequiredService<ILogger<RedisKeyRing>>())
-                : new FileKeyRing(ledger.Path!, code, provider.GetRequiredService<ILogger<FileKeyRing>>()),
-            certificate)));
+        sealing.Services.AddSingleton<CodedKeyRing>(provider => ledger.Kind == LedgerKind.Redis
+            ? new RedisKeyRing(provider.GetRequiredService<RedisConnection>(), code, provider.GetRequiredService<ILogger<RedisKeyRing>>(), provider.GetService<TimeProvider>() ?? TimeProvider.System)
+            : new FileKeyRing(ledger.Path!, code, provider.GetRequiredService<ILogger<FileKeyRing>>()));
+        sealing.Services.AddSingleton<IConfigureOptions<KeyManagementOptions>>(provider => new ConfigureOptions<KeyManagementOptions>(
+            options => options.XmlRepository = new RenewedCertificate(provider.GetRequiredService<CodedKeyRing>(), certificate)));
     }
 
     private static X509Certificate2 Certificate(SealingSettings settings)

@@ -17,7 +17,7 @@ internal sealed class ClientTokenLedger(ILedgerStore store, LedgerSeal seal)
 {
     private const int MostOpened = 10_000;
 
-    private readonly RecordLedger records = new(store, "~client-tokens", seal, "Broker.ClientToken.v1");
+    private readonly RecordLedger records = new(store, "~client-tokens", seal, "Broker.ClientToken.v1", isProof: true);
     private readonly FastConcurrentLru<string, (string Tail, ClientToken Token)> opened = new(Environment.ProcessorCount, MostOpened, StringComparer.Ordinal);
 
     /// <summary>Keeps one. Of too many in a group the oldest goes, as if it had ended: what was read by it lives on until its own end.</summary>

@@ -47,7 +47,7 @@ internal sealed class WrappedAnswers(ILedgerStore store, LedgerSeal seal)
     // A letter takes no more room than it has.
     private static readonly JsonSerializerOptions Form = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    private readonly RecordLedger records = new(store, "~wrapped", seal, "Broker.WrappedAnswer.v1", mostInWide: MostOfWorkload, most: Most);
+    private readonly RecordLedger records = new(store, "~wrapped", seal, "Broker.WrappedAnswer.v1", mostInWide: MostOfWorkload, most: Most, isProof: true);
 
     /// <summary>Keeps an answer; returns the token for it.</summary>
     public async ValueTask<Secret> WrapAsync(WrappedAnswer answer, CancellationToken cancellation)

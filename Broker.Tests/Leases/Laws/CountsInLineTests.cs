@@ -7,6 +7,28 @@ namespace Broker.Tests.Leases.Laws;
 /// <summary>A place in line is kept for whoever still wants it.</summary>
 public sealed class CountsInLineTests : LedgerSequence
 {
+    [Theory]
+    [InlineData(5)]
+    [InlineData(3)]
+    public async Task A_waiter_gets_no_fewer_connections_than_it_accepts_though_the_user_of_the_next_lease_may_open_fewer(int least)
+    {
+        await CountAsync(100);
+        var waiter = InLine(1, 5) with { Least = least };
+        var first = (await AskAsync(waiter)).ShouldBeOfType<ClaimAnswer.Issue>();
+        await Ledger.Issues.FailAsync(Database, first.Lease, first.Fence, mayExist: false, "a test", TimeSpan.Zero, Cancellation);
+        var next = (await AskAsync(Claim(2, 1))).ShouldBeOfType<ClaimAnswer.Issue>();
+        var go = (await Ledger.Issues.BeginAsync(Database, next.Lease, next.Fence, "user", Fast, Cancellation)).ShouldBeOfType<BeginAnswer.Go>();
+        (await Ledger.Issues.IssuedAsync(Database, next.Lease, next.Fence, "ref", "user", "sealed", Hour, go.Now, true, Cancellation)).ShouldBeTrue();
+        (await Ledger.Issues.ActivateAsync(Database, next.Lease, next.Fence, 5 * Minute, 0.5, userLimit: 4, Cancellation)).ShouldBeTrue();
+        (await Ledger.Holders.ReleaseAsync(Database, Id(2), Cancellation)).Had.ShouldNotBeNull();
+
+        var answer = await AskAsync(waiter);
+
+        if (least > 4) answer.ShouldBeOfType<ClaimAnswer.UserLimit>().Limit.ShouldBe(4);
+        else answer.ShouldBeOfType<ClaimAnswer.Granted>().Connections.ShouldBe(4);
+        (await GrantedAsync()).ShouldBe(least > 4 ? 0 : 4);
+    }
+
     [Fact]
     public async Task L10_The_first_in_line_stays_first_over_a_time_without_a_count()
     {

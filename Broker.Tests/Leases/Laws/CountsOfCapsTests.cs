@@ -50,6 +50,40 @@ public sealed class CountsOfCapsTests
     }
 
     [Fact]
+    public async Task A_cap_of_which_nobody_knows_whether_the_database_has_it_is_lifted_when_caps_are_no_longer_wanted()
+    {
+        await using var world = new World(database: Enforced, capacity: 1000);
+        var replica = await world.ReplicaAsync();
+        world.Engine.CapFailure = new(DatabaseFailure.AnswerLost, "the answer was lost"); // the server does it, and nobody hears of it
+        (await world.PassAsync(replica.AskAsync(World.Ask(0, 5)), Minute)).Grant.ShouldBeNull();
+        CapOf(world).ShouldNotBeNull();
+
+        world.Catalog.Current = world.Catalog.Current with { Databases = new Dictionary<string, Database> { [World.Orders.Name] = World.Orders } };
+        world.Engine.CapFailure = null;
+        (await world.PassAsync(replica.AskAsync(World.Ask(0, 5)), Minute)).Grant.ShouldNotBeNull();
+        await world.PassAsync(() => CapOf(world) is null, Minute);
+        var told = world.Engine.Capped.Count;
+        await world.PassAsync(Minute);
+        world.Engine.Capped.Count.ShouldBe(told, "it is known now");
+    }
+
+    [Fact]
+    public async Task A_cap_that_the_ledger_lost_is_lifted_when_caps_are_no_longer_wanted()
+    {
+        await using var world = new World(database: Enforced, capacity: 1000);
+        var replica = await world.ReplicaAsync();
+        (await world.PassAsync(replica.AskAsync(World.Ask(0, 5)), Minute)).Grant.ShouldNotBeNull();
+        await CappedAtAsync(world, 5);
+        var copy = world.Store.Copy();
+        (await world.PassAsync(replica.AskAsync(World.Ask(1, 5)), Minute)).Grant.ShouldNotBeNull();
+        world.Catalog.Current = world.Catalog.Current with { Databases = new Dictionary<string, Database> { [World.Orders.Name] = World.Orders } };
+
+        world.Store.PutBack(copy);
+
+        await world.PassAsync(() => CapOf(world) is null, Minute);
+    }
+
+    [Fact]
     public async Task L2_A_ledger_that_fell_back_to_a_higher_cap_raises_it_before_it_promises_more()
     {
         await using var world = new World(database: Enforced, capacity: 1000);

@@ -24,7 +24,7 @@ public sealed class CountsOfSharesTests : LedgerSequence
         var another = new ShareLedger(Store);
         await TakeAsync(1, through, through);
         await SettleAsync(1, through);
-        await another.TakeAsync(Id(1), throughAnother, throughAnother, 30 * Minute, Twenty, Cancellation);
+        await another.TakeAsync(Id(1), throughAnother, throughAnother, 30 * Minute, within: Minute, Twenty, Cancellation);
         await another.SettleAsync(Id(1), throughAnother, 30 * Minute, Twenty, Cancellation);
         Store.PutBack(InProcessLedgerStore.Empty());
         await shares.KeepAsync(Cancellation);
@@ -41,10 +41,10 @@ public sealed class CountsOfSharesTests : LedgerSequence
         await TakeAsync(1, 20, 20);
         Store.PutBack(InProcessLedgerStore.Empty());
         var later = new ShareLedger(Store);
-        await Should.ThrowAsync<LedgerException>(async () => await later.TakeAsync(Id(2), 20, 20, 30 * Minute, Twenty, Cancellation), "others may still tell");
+        await Should.ThrowAsync<LedgerException>(async () => await later.TakeAsync(Id(2), 20, 20, 30 * Minute, within: Minute, Twenty, Cancellation), "others may still tell");
         await shares.KeepAsync(Cancellation);
         Clock.Now += 10 * Second;
-        (await later.TakeAsync(Id(2), 20, 20, 30 * Minute, Twenty, Cancellation)).Full.ShouldNotBeNull().Connections.ShouldBe(20);
+        (await later.TakeAsync(Id(2), 20, 20, 30 * Minute, within: Minute, Twenty, Cancellation)).Full.ShouldNotBeNull().Connections.ShouldBe(20);
     }
 
     [Fact]
@@ -99,10 +99,10 @@ public sealed class CountsOfSharesTests : LedgerSequence
         }
 
         Share[] ten = [new("caller:x", 0, 10)];
-        (await shares.TakeAsync(Id(1), 20, 12, 30 * Minute, ten, Cancellation)).ShouldBe((12, null), "it has them");
-        (await shares.TakeAsync(Id(2), 8, 1, 30 * Minute, ten, Cancellation)).ShouldBe((8, null));
-        (await shares.TakeAsync(Id(2), 9, 9, 30 * Minute, ten, Cancellation)).Full.ShouldNotBeNull("more than it has");
-        (await shares.TakeAsync(Id(3), 1, 1, 30 * Minute, ten, Cancellation)).Full.ShouldNotBeNull().Connections.ShouldBe(20);
+        (await shares.TakeAsync(Id(1), 20, 12, 30 * Minute, within: Minute, ten, Cancellation)).ShouldBe((12, null), "it has them");
+        (await shares.TakeAsync(Id(2), 8, 1, 30 * Minute, within: Minute, ten, Cancellation)).ShouldBe((8, null));
+        (await shares.TakeAsync(Id(2), 9, 9, 30 * Minute, within: Minute, ten, Cancellation)).Full.ShouldNotBeNull("more than it has");
+        (await shares.TakeAsync(Id(3), 1, 1, 30 * Minute, within: Minute, ten, Cancellation)).Full.ShouldNotBeNull().Connections.ShouldBe(20);
     }
 
     [Fact]
@@ -122,6 +122,119 @@ public sealed class CountsOfSharesTests : LedgerSequence
         (await world.PassAsync(later.AskAsync(World.Ask(2, 5, wait: 20 * Second)), Minute)).Refusal?.Code.ShouldBe(RefusalCode.LedgerUnavailable);
         await world.PassAsync(10 * Second);
         (await world.PassAsync(later.AskAsync(World.Ask(2, 5, wait: 20 * Second)), Minute)).Grant.ShouldNotBeNull();
+    }
+
+    [Fact]
+    public async Task L8_A_part_of_a_holder_that_was_released_through_another_replica_is_not_told_to_a_ledger_that_lost_it()
+    {
+        await SettledAsync();
+        using var another = new ShareLedger(Store);
+        await HoldAsync(another, 1, 20);
+        await HoldAsync(shares, 1, 20);
+        await shares.LeaveAsync(Id(1), await shares.VersionAsync(Id(1), Twenty[0].Name, Cancellation), Twenty, Cancellation);
+
+        await LoseAsync(another);
+
+        (await TakeAsync(2, 20, 20)).ShouldBe((20, null), "nobody has any");
+    }
+
+    [Fact]
+    public async Task L8_A_part_of_a_holder_that_came_again_after_its_release_is_told_to_a_ledger_that_lost_it()
+    {
+        await SettledAsync();
+        using var another = new ShareLedger(Store, hasLeft: static (_, _) => false);
+        await HoldAsync(another, 1, 20);
+        await shares.LeaveAsync(Id(1), await shares.VersionAsync(Id(1), Twenty[0].Name, Cancellation), Twenty, Cancellation);
+        await HoldAsync(another, 1, 15);
+
+        await LoseAsync(another);
+
+        (await TakeAsync(2, 20, 20)).Full.ShouldNotBeNull().Connections.ShouldBe(15);
+    }
+
+    [Fact]
+    public async Task L8_A_part_of_a_holder_that_is_known_to_have_left_is_not_told_though_the_signal_was_lost()
+    {
+        await SettledAsync();
+        using var another = new ShareLedger(new CuttableStore(Store) { LosesSignals = true }, hasLeft: static (holder, _) => holder == Id(1));
+        await HoldAsync(another, 1, 5);
+        await HoldAsync(another, 2, 5);
+        await another.TakeAsync(Id(3), 5, 5, 30 * Minute, within: Minute, Twenty, Cancellation);
+
+        await LoseAsync(another);
+
+        (await TakeAsync(4, 11, 11)).Full.ShouldNotBeNull().Connections.ShouldBe(10, "the second holds, and the third asks");
+    }
+
+    [Fact]
+    public async Task L8_A_released_holder_is_not_counted_again_when_another_replica_tells_what_it_remembers()
+    {
+        await using var world = new World();
+        world.Catalog.Current = world.Catalog.Current with { Identity = world.Catalog.Current.Identity with { Callers = new() { Connections = 20 } } };
+        var (a, b) = (await world.ReplicaAsync(), await world.ReplicaAsync());
+        a.Link.LosesSignals = true;
+        var grant = (await world.PassAsync(a.AskAsync(World.Ask(1, 20)), Minute)).Grant.ShouldNotBeNull();
+        (await b.Holders.ReleaseAsync(World.Ask(1).Caller, grant.Holder.Id, World.From, default)).ShouldBeNull();
+        await world.PassAsync(2 * Second);
+
+        world.Flush();
+        await world.PassAsync(2 * Second);
+        (await world.PassAsync(b.AskAsync(World.Ask(2, 5)), Minute)).Refusal?.Code.ShouldBe(RefusalCode.LedgerUnavailable, "it is told");
+        await world.PassAsync(10 * Second);
+
+        var another = await world.PassAsync(b.AskAsync(World.Ask(1, 20) with { Holder = "another" }), Minute);
+        another.Grant.ShouldNotBeNull(another.Refusal?.Detail);
+    }
+
+    [Fact]
+    public async Task L10_An_ask_of_which_nobody_tells_how_it_ended_counts_for_as_long_as_it_may_take()
+    {
+        await SettledAsync();
+        await TakeAsync(1, 20, 20); // its replica dies
+        Clock.Now += Minute - Second;
+        (await TakeAsync(2, 1, 1)).Full.ShouldNotBeNull();
+        Clock.Now += Second;
+        (await TakeAsync(2, 20, 20)).ShouldBe((20, null));
+    }
+
+    [Fact]
+    public async Task L10_A_released_holder_is_free_when_an_ask_of_its_is_over_of_which_nobody_tells_how_it_ended()
+    {
+        await SettledAsync();
+        await HoldAsync(shares, 1, 15);
+        await TakeAsync(1, 20, 1); // its replica dies
+        await shares.LeaveAsync(Id(1), await shares.VersionAsync(Id(1), Twenty[0].Name, Cancellation), Twenty, Cancellation);
+        (await TakeAsync(2, 1, 1)).Full.ShouldNotBeNull("the ask may have been granted since").Connections.ShouldBe(20);
+        Clock.Now += Minute;
+        (await TakeAsync(2, 20, 20)).ShouldBe((20, null));
+    }
+
+    [Fact]
+    public async Task L2_What_an_ask_got_is_told_in_a_later_round_when_the_ledger_did_not_hear_of_it()
+    {
+        await SettledAsync();
+        var link = new CuttableStore(Store);
+        using var replica = new ShareLedger(link);
+        await replica.TakeAsync(Id(1), 15, 15, 30 * Minute, within: Minute, Twenty, Cancellation);
+        link.Cut();
+        await Should.ThrowAsync<LedgerException>(async () => await replica.SettleAsync(Id(1), 15, 30 * Minute, Twenty, Cancellation));
+        link.Mend();
+        await replica.KeepAsync(Cancellation);
+        Clock.Now += 10 * Minute;
+        (await TakeAsync(2, 20, 20)).Full.ShouldNotBeNull().Connections.ShouldBe(15);
+        await replica.LeaveAsync(Id(1), await replica.VersionAsync(Id(1), Twenty[0].Name, Cancellation), Twenty, Cancellation);
+        (await TakeAsync(2, 20, 20)).ShouldBe((20, null));
+    }
+
+    [Fact]
+    public async Task L10_An_ask_that_was_told_to_a_ledger_that_lost_it_and_got_nothing_counts_no_longer()
+    {
+        await SettledAsync();
+        await TakeAsync(1, 20, 20);
+        await LoseAsync(shares);
+        (await TakeAsync(2, 1, 1)).Full.ShouldNotBeNull("the first may still get 20");
+        await shares.SettleAsync(Id(1), null, 30 * Minute, Twenty, Cancellation);
+        (await TakeAsync(2, 20, 20)).ShouldBe((20, null));
     }
 
     [Theory]
@@ -166,7 +279,7 @@ public sealed class CountsOfSharesTests : LedgerSequence
         await SettledAsync();
         var stopwatch = new CountedStopwatch();
         var many = new ShareLedger(Store, stopwatch);
-        for (var pod = 0; pod < 1_000; pod++) await many.TakeAsync(Id(pod), 1, 1, 30 * Minute, [new("caller:" + pod, 0, 20)], Cancellation);
+        for (var pod = 0; pod < 1_000; pod++) await many.TakeAsync(Id(pod), 1, 1, 30 * Minute, within: Minute, [new("caller:" + pod, 0, 20)], Cancellation);
         stopwatch.Reads.ShouldBeLessThan(10_000);
     }
 
@@ -177,8 +290,23 @@ public sealed class CountsOfSharesTests : LedgerSequence
         Clock.Now += DutyLedger.Settling;
     }
 
+    private static async Task HoldAsync(ShareLedger through, int pod, int connections)
+    {
+        await through.TakeAsync(Id(pod), connections, connections, 30 * Minute, within: Minute, Twenty, Cancellation);
+        await through.SettleAsync(Id(pod), connections, 30 * Minute, Twenty, Cancellation);
+    }
+
+    // The ledger loses everything, and this replica tells what it remembers in time.
+    private async Task LoseAsync(ShareLedger teller)
+    {
+        Store.PutBack(InProcessLedgerStore.Empty());
+        await teller.KeepAsync(Cancellation);
+        await shares.KeepAsync(Cancellation);
+        Clock.Now += 10 * Second;
+    }
+
     private ValueTask<(int Connections, ShareFull? Full)> TakeAsync(int pod, int want, int least) =>
-        shares.TakeAsync(Id(pod), want, least, 30 * Minute, Twenty, Cancellation);
+        shares.TakeAsync(Id(pod), want, least, 30 * Minute, within: Minute, Twenty, Cancellation);
 
     private ValueTask SettleAsync(int pod, int got) => shares.SettleAsync(Id(pod), got, 30 * Minute, Twenty, Cancellation);
 

@@ -142,15 +142,15 @@ public sealed class CountsOnAClockThatFellBackTests : LedgerSequence
         Share[] limit = [new("caller:x", 1, 0)];
         await shares.KeepAsync(Cancellation);
         Clock.Now += DutyLedger.Settling;
-        await shares.TakeAsync(Id(1), 1, 1, Minute, limit, Cancellation);
+        await shares.TakeAsync(Id(1), 1, 1, Minute, within: Minute, limit, Cancellation);
         Clock.Now -= 10 * Minute;
         for (var i = 0; i < 61; i++)
         {
             Clock.Now += Second;
-            await shares.TakeAsync(Id(9), 1, 1, Minute, [new("caller:y", 0, 0)], Cancellation);
+            await shares.TakeAsync(Id(9), 1, 1, Minute, within: Minute, [new("caller:y", 0, 0)], Cancellation);
         }
 
-        (await shares.TakeAsync(Id(2), 1, 1, Minute, limit, Cancellation)).Full.ShouldBeNull();
+        (await shares.TakeAsync(Id(2), 1, 1, Minute, within: Minute, limit, Cancellation)).Full.ShouldBeNull();
     }
 
     // Whether the duty was taken within so much time.

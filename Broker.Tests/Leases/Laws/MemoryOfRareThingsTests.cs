@@ -110,13 +110,13 @@ public sealed class MemoryOfRareThingsTests : LedgerSequence
         var shares = new ShareLedger(Store);
         await SettledAsync();
         Share[] limit = [new("caller:x", 0, 20)];
-        (await shares.TakeAsync(Id(1), 20, 20, 30 * Minute, limit, Cancellation)).Connections.ShouldBe(20);
+        (await shares.TakeAsync(Id(1), 20, 20, 30 * Minute, within: Minute, limit, Cancellation)).Connections.ShouldBe(20);
         Store.PutBack(InProcessLedgerStore.Empty());
-        await Should.ThrowAsync<LedgerException>(async () => await shares.TakeAsync(Id(2), 20, 20, 30 * Minute, limit, Cancellation), "others may still tell");
+        await Should.ThrowAsync<LedgerException>(async () => await shares.TakeAsync(Id(2), 20, 20, 30 * Minute, within: Minute, limit, Cancellation), "others may still tell");
         Clock.Now += 10 * Second;
-        var full = (await shares.TakeAsync(Id(2), 20, 20, 30 * Minute, limit, Cancellation)).Full.ShouldNotBeNull();
+        var full = (await shares.TakeAsync(Id(2), 20, 20, 30 * Minute, within: Minute, limit, Cancellation)).Full.ShouldNotBeNull();
         (full.Holders, full.Connections).ShouldBe((1, 20), "the caller's holder with 20 is there again");
-        (await shares.TakeAsync(Id(1), 20, 20, 30 * Minute, limit, Cancellation)).Connections.ShouldBe(20);
+        (await shares.TakeAsync(Id(1), 20, 20, 30 * Minute, within: Minute, limit, Cancellation)).Connections.ShouldBe(20);
     }
 
     [Fact]
@@ -125,11 +125,11 @@ public sealed class MemoryOfRareThingsTests : LedgerSequence
         var (a, b) = (new ShareLedger(Store), new ShareLedger(Store));
         await SettledAsync();
         Share[] limit = [new("caller:x", 0, 20)];
-        await a.TakeAsync(Id(1), 20, 20, 30 * Minute, limit, Cancellation);
+        await a.TakeAsync(Id(1), 20, 20, 30 * Minute, within: Minute, limit, Cancellation);
         Store.PutBack(InProcessLedgerStore.Empty());
         await a.KeepAsync(Cancellation);
         Clock.Now += 10 * Second;
-        (await b.TakeAsync(Id(2), 20, 20, 30 * Minute, limit, Cancellation)).Full.ShouldNotBeNull();
+        (await b.TakeAsync(Id(2), 20, 20, 30 * Minute, within: Minute, limit, Cancellation)).Full.ShouldNotBeNull();
     }
 
     [Fact]

@@ -68,6 +68,21 @@ public sealed class NotReadyTests(SharedServers servers) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task L8_A_broker_that_starts_after_Redis_lost_the_sealing_keys_opens_what_those_that_run_have_sealed()
+    {
+        var first = await stage.BrokerAsync();
+        var lease = RedisStage.LeaseOf(await RedisStage.GrantAsync(first, stage.Pod(1)));
+        var keys = await stage.Written.ListRangeAsync("broker:sealing-keys");
+
+        await stage.Redis.ExecuteAsync("FLUSHALL");
+        var second = await stage.BrokerAsync();
+
+        RedisStage.LeaseOf(await RedisStage.GrantAsync(second, stage.Pod(2))).ShouldBe(lease);
+        await GoesOnAsync(first);
+        (await stage.Written.ListRangeAsync("broker:sealing-keys")).Distinct().ShouldBe(keys, "no other keys were made");
+    }
+
+    [Fact]
     public async Task A_sealing_certificate_that_is_renewed_with_its_key_opens_what_the_former_one_sealed()
     {
         var first = await stage.BrokerAsync();

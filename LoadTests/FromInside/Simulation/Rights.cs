@@ -86,7 +86,7 @@ internal sealed class Rights
 }
 
 /// <summary>The sealing keys among all else that the simulated Redis has. Whoever writes there has no part of <paramref name="code"/>.</summary>
-internal sealed class KeyspaceRing(LedgerServer server, byte[] code) : CodedKeyRing("Redis", server.ForgesCodes ? ForgersCode : code, NullLogger.Instance)
+internal sealed class KeyspaceRing(LedgerServer server, byte[] code) : CodedKeyRing("Redis", server.ForgesCodes ? ForgersCode : code, NullLogger.Instance, settling: TimeSpan.Zero, TimeProvider.System)
 {
     /// <summary>Where they stand.</summary>
     public const string Key = "broker:sealing-keys";
