@@ -77,7 +77,7 @@ public sealed partial class AlertsTests
     [GeneratedRegex(@"\bup\b(\{[^}]*\})?")]
     private static partial Regex Scraped();
 
-    [GeneratedRegex("\"(broker\\.[a-z.]+)\"")]
+    [GeneratedRegex("\"(broker\\.[a-z._]+)\"")]
     private static partial Regex Instrument();
 
     [GeneratedRegex("broker_[a-z_]+")]

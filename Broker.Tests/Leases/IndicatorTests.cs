@@ -102,6 +102,21 @@ public sealed class IndicatorTests : IDisposable
     public void Without_a_report_it_is_said_which_setting_names_one() =>
         new LastDrill(new(), new FakeTimeProvider(Noon)).Read().Detail.ShouldContain("Broker:Drill:ReportFile");
 
+    /// <summary>The broker promises no more than the ceiling, so a database can be full for it far below the server's limit.</summary>
+    [Theory]
+    [InlineData(137, 0, false, 1.0, false)]
+    [InlineData(90, 0, false, 0.657, true)]
+    [InlineData(90, 40, false, 0.657, true)]
+    [InlineData(0, 0, true, 0.0, true)]
+    public void A_database_is_full_when_nothing_more_may_be_promised(int granted, int keptElsewhere, bool resting, double value, bool met)
+    {
+        var budget = BudgetOf(granted, 0, stale: false);
+        var capacity = resting ? 0 : 137 - keptElsewhere;
+        var use = Of(new(), [budget with { Record = budget.Record with { Limit = 200, Ceiling = 137, Capacity = capacity, KeptElsewhere = keptElsewhere, Resting = resting } }], [])[3];
+        use.Value!.Value.ShouldBe(value, 0.001);
+        use.Met.ShouldBe(met);
+    }
+
     private static Indicator[] Of(LastHourCounts hour, IReadOnlyList<Budget>? budgets, IReadOnlyList<LeaseRecord>? leases) =>
         [.. IndicatorRules.Of(hour, budgets, leases, new Dictionary<string, Role>())];
 

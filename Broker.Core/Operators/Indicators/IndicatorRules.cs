@@ -63,10 +63,10 @@ internal static class IndicatorRules
 
     private static Indicator OfUse(IReadOnlyList<Budget>? budgets)
     {
-        const string objective = "less than 70 % of each database's connections are promised or in use by others";
+        const string objective = "less than 70 % of each database's connections, and of those that may be promised, are taken";
         if (budgets is null) return new("connection-use", objective, null, "1", null, "The ledger does not answer.");
         var counted = budgets.Where(static budget => budget is { IsStale: false, Record.Limit: > 0 })
-            .Select(static budget => (budget.Database.Name, Share: (double)(budget.Record.Granted + budget.Record.Foreign) / budget.Record.Limit)).ToArray();
+            .Select(static budget => (budget.Database.Name, Share: Math.Max((double)(budget.Record.Granted + budget.Record.Foreign) / budget.Record.Limit, Promised(budget.Record)))).ToArray();
         if (counted.Length == 0) return new("connection-use", objective, null, "1", null, "No database could be counted recently.");
         var (name, share) = counted.MaxBy(static database => database.Share);
         var stale = budgets.Count - counted.Length;
@@ -74,6 +74,11 @@ internal static class IndicatorRules
             "connection-use", objective, share, "1", share >= Use ? false : stale > 0 ? null : true,
             Text($"{name} has the most, {share:P0}.") + (stale > 0 ? $" {stale} could not be counted recently." : ""));
     }
+
+    // The share of what may be promised that cannot be promised any more. The broker stops at the ceiling, long before the server's limit. What is kept
+    // for a guarantee is free; nobody needs anything of a database that rests.
+    private static double Promised(BudgetRecord record) =>
+        record is { Resting: false, Ceiling: > 0 } ? 1 - ((double)(record.Free + record.KeptElsewhere) / record.Ceiling) : 0;
 
     private static Indicator OfAvailability(LastHourCounts hour)
     {
