@@ -61,6 +61,14 @@ public sealed partial class PgBouncerFilesTests
             SettingsOf(file).Where(setting => !own.Contains(setting.Key)).ShouldBe(shipped.Where(setting => !own.Contains(setting.Key)), ignoreOrder: true, customMessage: file);
     }
 
+    /// <summary>CVE-2026-107349: PgBouncer 1.20 to 1.26.0 loops for ever on a start option without a name when the list has something, but not <c>options</c>.</summary>
+    [Theory]
+    [InlineData("k8s/pgbouncer/pgbouncer.ini")]
+    [InlineData("docs/compose/pgbouncer.ini")]
+    [InlineData("docs/poolers.md")]
+    public void No_start_option_of_a_client_stops_it(string file) =>
+        SettingsOf(file)["ignore_startup_parameters"].Split(", ").ShouldBe(["extra_float_digits", "options"]);
+
     [Fact]
     public async Task The_manifests_build_and_go_together()
     {

@@ -175,7 +175,7 @@ public sealed class LocalPgBouncer : IAsyncDisposable
             max_db_connections = 4
             default_pool_size = 2
             server_idle_timeout = 5
-            ignore_startup_parameters = extra_float_digits
+            ignore_startup_parameters = extra_float_digits, options
             log_connections = 0
             log_disconnections = 0
 
