@@ -212,6 +212,18 @@ public sealed class PoolerTests : IAsyncLifetime
         await Should.ThrowAsync<NpgsqlException>(() => OpenAsync("u1", "p1", "late"));
     }
 
+    /// <summary>CVE-2025-2291: PostgreSQL refuses such a login, and PgBouncer does not ask it when it has a connection of that user.</summary>
+    [Fact]
+    public async Task Nobody_comes_in_when_the_users_time_is_over()
+    {
+        await DoAsync("CREATE ROLE u1 LOGIN PASSWORD 'p1' VALID UNTIL 'infinity'");
+        await using var before = await OpenAsync("u1", "p1", "before");
+        await DoAsync("ALTER ROLE u1 VALID UNTIL '2000-01-01'");
+
+        await Should.ThrowAsync<NpgsqlException>(() => OpenAsync("u1", "p1", "late"));
+        await RunAsync(before, "SELECT 1", Cancellation);
+    }
+
     [Fact]
     public async Task A_user_of_its_list_gets_through_to_the_server_and_so_does_one_whose_password_changed()
     {

@@ -61,6 +61,13 @@ public sealed partial class PgBouncerFilesTests
             SettingsOf(file).Where(setting => !own.Contains(setting.Key)).ShouldBe(shipped.Where(setting => !own.Contains(setting.Key)), ignoreOrder: true, customMessage: file);
     }
 
+    /// <summary>It is the one that <see cref="PoolerTests"/> runs, with users whose time is over.</summary>
+    [Theory]
+    [InlineData("docs/compose/postgres.sql")]
+    [InlineData("docs/poolers.md")]
+    public void Users_are_looked_up_by_the_function_that_is_tried(string file) =>
+        Repository.Read(file).ReplaceLineEndings("\n").ShouldContain(LocalPgBouncer.UserLookup.ReplaceLineEndings("\n"));
+
     /// <summary>CVE-2026-107349: PgBouncer 1.20 to 1.26.0 loops for ever on a start option without a name when the list has something, but not <c>options</c>.</summary>
     [Theory]
     [InlineData("k8s/pgbouncer/pgbouncer.ini")]
