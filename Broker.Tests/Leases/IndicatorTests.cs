@@ -60,14 +60,19 @@ public sealed class IndicatorTests : IDisposable
         Of(new() { Unrecorded = 1 }, null, null)[5].Met.ShouldBe(false);
 
     [Theory]
-    [InlineData(LeaseState.Active, 6, 5, 0)]
-    [InlineData(LeaseState.Active, 7, 5, 1)]
-    [InlineData(LeaseState.Retiring, 60, 5, 0)]
-    [InlineData(LeaseState.Active, 60, 0, 0)]
-    public void A_lease_whose_login_was_not_tried_for_longer_than_promised_is_late(LeaseState state, int minutes, int every, int late)
+    [InlineData(LeaseState.Active, 6, 1, 5, 0)]
+    [InlineData(LeaseState.Active, 7, 1, 5, 1)]
+    [InlineData(LeaseState.Active, 7, 0, 5, 1)] // it is tried although nobody holds it
+    [InlineData(LeaseState.Active, null, 0, 5, 0)] // nobody holds it, and the next to come has it tried
+    [InlineData(LeaseState.Active, null, 1, 5, 1)]
+    [InlineData(LeaseState.Retiring, 60, 1, 5, 1)]
+    [InlineData(LeaseState.Retiring, 5, 1, 5, 0)]
+    [InlineData(LeaseState.Revoking, 60, 1, 5, 0)]
+    [InlineData(LeaseState.Active, 60, 1, 0, 0)]
+    public void A_lease_whose_login_was_not_tried_for_longer_than_promised_is_late(LeaseState state, int? minutes, int holders, int every, int late)
     {
         var role = RoleOf(TimeSpan.FromMinutes(every));
-        var found = IndicatorRules.Of(new(), null, [LeaseOf(state, Noon - TimeSpan.FromMinutes(minutes))], new Dictionary<string, Role> { [role.Name] = role }).ElementAt(2);
+        var found = IndicatorRules.Of(new(), null, [LeaseOf(state, minutes is { } ago ? Noon - TimeSpan.FromMinutes(ago) : null) with { Holders = holders }], new Dictionary<string, Role> { [role.Name] = role }).ElementAt(2);
         (found.Value, found.Met).ShouldBe((late, late == 0));
     }
 
@@ -137,7 +142,7 @@ public sealed class IndicatorTests : IDisposable
 
     private static Role RoleOf(TimeSpan verifyEvery) => Catalog.Configured.Read().Catalog!.Roles["orders-api"] with { VerifyEvery = verifyEvery };
 
-    private static LeaseRecord LeaseOf(LeaseState state, DateTimeOffset verifiedAt) => new()
+    private static LeaseRecord LeaseOf(LeaseState state, DateTimeOffset? verifiedAt) => new()
     {
         Id = "l",
         Database = "orders",

@@ -54,12 +54,15 @@ internal static class IndicatorRules
     {
         const string objective = "every lease's login is tried at least as often as its role's VerifyEvery says";
         if (leases is null) return new("unverified-leases", objective, null, "{lease}", null, "The ledger does not answer.");
-        var promised = leases.Where(lease => lease.State == LeaseState.Active && roles.TryGetValue(lease.Role, out var role) && role.VerifyEvery > TimeSpan.Zero).ToArray();
+        var promised = leases.Where(lease => IsTried(lease) && roles.TryGetValue(lease.Role, out var role) && role.VerifyEvery > TimeSpan.Zero).ToArray();
         var late = promised.Where(lease => lease.ReadAt - (lease.VerifiedAt ?? lease.IssuedAt ?? lease.CreatedAt) > roles[lease.Role].VerifyEvery + Grace).ToArray();
         return new(
             "unverified-leases", objective, late.Length, "{lease}", late.Length == 0,
             late.Length == 0 ? $"All {promised.Length} leases in use were tried in time." : $"Late: {string.Join(", ", late.Take(5).Select(static lease => $"{lease.Database}/{lease.Username}"))}.");
     }
+
+    // Holders of a retiring lease use its login too. One that nobody holds may lapse (lapse.lua): it is not tried until somebody comes to it.
+    private static bool IsTried(LeaseRecord lease) => lease.State is LeaseState.Active or LeaseState.Retiring && (lease.Holders > 0 || lease.VerifiedAt is not null);
 
     private static Indicator OfUse(IReadOnlyList<Budget>? budgets)
     {
