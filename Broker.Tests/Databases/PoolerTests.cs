@@ -122,6 +122,25 @@ public sealed class PoolerTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_mode_in_which_each_client_keeps_a_connection_is_refused_in_words()
+    {
+        await pgBouncer.ConsoleAsync("SET pool_mode=statement", Cancellation);
+        (await engine.SampleAsync(Orders, Cancellation)).Pool!.Processes.ShouldHaveSingleItem().Mode.ShouldBe("statement");
+        await pgBouncer.ConsoleAsync("SET pool_mode=session", Cancellation); // PgBouncer's own default
+        await RefusedAsync(Orders);
+        await using var stubborn = await LocalPgBouncer.StartAsync(postgres, new() { LineOptions = "pool_mode=session" }, Cancellation);
+        await RefusedAsync(Orders.By(stubborn.ConsoleConnectionString));
+
+        async Task RefusedAsync(Database database)
+        {
+            var failure = await Should.ThrowAsync<DatabaseException>(() => engine.SampleAsync(database, Cancellation));
+            failure.Failure.ShouldBe(DatabaseFailure.StatementRefused);
+            failure.Message.ShouldContain("pool_mode = session for 'app'");
+            failure.Message.ShouldContain("write pool_mode = transaction");
+        }
+    }
+
+    [Fact]
     public async Task A_size_without_limit_is_told_as_one()
     {
         await pgBouncer.ConsoleAsync("SET max_db_connections=0", Cancellation);

@@ -22,7 +22,7 @@ internal static partial class PoolerProcesses
     public static readonly TimeSpan AnswerWithin = TimeSpan.FromSeconds(5);
 
     /// <summary>Counts the clients instead of the server's connections behind them.</summary>
-    /// <exception cref="DatabaseException">No process answers, or one of them has no such database.</exception>
+    /// <exception cref="DatabaseException">No process answers, or one of them has no such database, or keeps a connection for each client.</exception>
     public static async Task<ConnectionSample> CountAsync(Database database, ConnectionSample server, CancellationToken cancellation)
     {
         var pooler = database.Pooler!;
@@ -44,6 +44,10 @@ internal static partial class PoolerProcesses
             var (most, open) = (Number(own, "max_connections") is var set and > 0 ? set : Unlimited, Number(own, "current_connections"));
             allowed += Math.Max(most, open);
             var mode = own.GetValueOrDefault("pool_mode") is { Length: > 0 } said ? said : process.Config.FirstOrDefault(row => row["key"] == "pool_mode")?["value"] ?? "";
+            // The broker promises clients, of which there are more than the server's connections: in any other mode each keeps one while it is connected.
+            if (mode is not ("transaction" or "statement"))
+                throw new DatabaseException(
+                    DatabaseFailure.StatementRefused, $"Database '{database.Name}': its pooler at {address} has pool_mode = {mode} for '{alias}', in which each client keeps one of the server's connections, and the broker would promise more than there are: write pool_mode = transaction into PgBouncer's configuration.");
             var clients = Clients(process.Clients, alias).ToArray();
             processes[address] = new(address.ToString(), mode, most, open, clients.Length, clients.Count(client => client["state"] == "waiting"));
         }
