@@ -145,8 +145,19 @@ public sealed class PoolerTests : IAsyncLifetime
     {
         await pgBouncer.ConsoleAsync("SET max_db_connections=0", Cancellation);
         (await engine.SampleAsync(Orders, Cancellation)).Pool!.Allowed.ShouldBeGreaterThan(100_000);
-        await engine.ResizePoolAsync(Orders, 0, 1, Cancellation);
+        await Should.ThrowAsync<DatabaseException>(() => engine.ResizePoolAsync(Orders, 0, 1, Cancellation));
         (await SizesAsync()).ShouldBe((1, 1), "0 would be no limit");
+    }
+
+    [Fact]
+    public async Task L2_More_processes_than_connections_are_told_in_words_and_what_they_may_open_is_counted()
+    {
+        await using var other = await LocalPgBouncer.StartAsync(postgres, new() { MaxClients = 100, Beside = pgBouncer }, Cancellation);
+        var both = Orders.By($"{pgBouncer.ConsoleConnectionString};Host=127.0.0.1:{pgBouncer.Port},127.0.0.1:{other.Port}");
+        var failure = await Should.ThrowAsync<DatabaseException>(() => engine.ResizePoolAsync(both, 1, 1, Cancellation));
+        failure.Message.ShouldContain("room for 1 connections of its pooler, which has 2 processes");
+        (await SizesAsync()).ShouldBe((1, 1));
+        (await engine.SampleAsync(both, Cancellation)).Pool!.Allowed.ShouldBe(2, "they are reserved on the server, beyond the room that there was");
     }
 
     [Fact]

@@ -80,11 +80,12 @@ internal static partial class PoolerProcesses
     /// server fails in that moment, its clients' statements fail.
     /// </summary>
     /// <returns>Whether anything was changed.</returns>
-    /// <exception cref="DatabaseException">A process that answers refuses.</exception>
+    /// <exception cref="DatabaseException">A process that answers refuses, or there are more processes than connections: each has been told to have one.</exception>
     public static async Task<bool> ResizeAsync(Database database, int connections, int users, CancellationToken cancellation)
     {
         var alias = database.Pooler!.DatabaseName ?? database.DatabaseName;
         var processes = Consoles(database).Servers.Count;
+        // 0 would be no limit: a process has one connection at least, which the next count reserves on the server.
         var part = Math.Max(1, connections / processes);
         var each = Math.Max(1, (part - KeptForLogins) / Math.Max(1, users));
         var (answered, _) = await EachAsync(
@@ -102,6 +103,9 @@ internal static partial class PoolerProcesses
                     (await console.AskAsync(token, "SHOW DATABASES")).FirstOrDefault(row => row["name"] == alias) is { } own ? (Number(own, "max_connections"), Number(own, "pool_size")) : default;
             },
             cancellation);
+        if (connections < processes)
+            throw new DatabaseException(
+                DatabaseFailure.StatementRefused, $"Database '{database.Name}': the server has room for {connections} connections of its pooler, which has {processes} processes and so opens up to {processes}: make room on the server, or run fewer processes.");
         return answered.Any(process => process.Answer);
     }
 
