@@ -70,7 +70,7 @@ public sealed class NetworkPolicyTests
     }
 
     /// <summary>The configurations whose issuers are not the cluster's own.</summary>
-    public static TheoryData<string, int> IssuersOutside =>
+    public static IEnumerable<TheoryDataRow<string, int>> IssuersOutside =>
     [
         .. Directory.GetFiles(Repository.PathOf("k8s"), "broker.json", SearchOption.AllDirectories)
             .SelectMany(static file => JsonNode.Parse(File.ReadAllText(file))!["Broker"]!["Identity"]?["Issuers"]?.AsObject().Select(static issuer => (string?)issuer.Value!["Authority"]) ?? [])
