@@ -151,6 +151,23 @@ public sealed partial class PgBouncerFilesTests
         files.ShouldBeGreaterThan(int.Parse(compose["max_client_conn"], null) + int.Parse(compose["max_db_connections"], null) + 100);
     }
 
+    /// <summary>
+    /// Since 1.23 SIGTERM waits for clients, which pods' pools keep open, and SIGINT for transactions alone: https://www.pgbouncer.org/usage.html#signals
+    /// </summary>
+    [Fact]
+    public void A_process_that_is_told_to_end_lets_transactions_end_and_does_not_wait_for_clients()
+    {
+        var pod = KubernetesYaml.Deserialize<V1StatefulSet>(Repository.Read("k8s/pgbouncer/statefulset.yaml"), true).Spec.Template.Spec;
+        var container = pod.Containers.Single();
+        container.Command[^1].ShouldContain("; exec /usr/bin/pgbouncer ", customMessage: "the signal goes to process 1");
+        var command = container.Lifecycle.PreStop.Exec.Command;
+        command.Take(2).ShouldBe(["sh", "-c"]);
+        var steps = Stop().Match(command[^1]);
+        steps.Success.ShouldBeTrue(command[^1]);
+        (int.Parse(steps.Groups[1].Value, null) + int.Parse(steps.Groups[2].Value, null)).ShouldBeLessThan((int)pod.TerminationGracePeriodSeconds!.Value);
+        Repository.Read("docker-compose.yml").ShouldContain("    stop_signal: SIGINT");
+    }
+
     [Fact]
     public void The_broker_believes_what_it_is_told_of_it_in_a_cluster()
     {
@@ -195,6 +212,9 @@ public sealed partial class PgBouncerFilesTests
 
     [GeneratedRegex(@"image: edoburu/pgbouncer:\S+\n    ulimits: \{ nofile: (\d+) \}")]
     private static partial Regex Files();
+
+    [GeneratedRegex(@"^sleep (\d+); kill -INT 1; sleep (\d+)$")]
+    private static partial Regex Stop();
 
     [GeneratedRegex(@"image: (edoburu/pgbouncer:\S+)")]
     private static partial Regex Image();
