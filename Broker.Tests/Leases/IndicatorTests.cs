@@ -1,3 +1,4 @@
+using Broker.Core.Audit;
 using Broker.Core.Catalog;
 using Broker.Core.Ledger;
 using Broker.Core.Model;
@@ -59,6 +60,15 @@ public sealed class IndicatorTests : IDisposable
     public void An_audit_that_could_not_be_written_is_told() =>
         Of(new() { Unrecorded = 1 }, null, null)[5].Met.ShouldBe(false);
 
+    [Fact]
+    public void An_audit_that_one_of_its_sinks_misses_is_told_with_that_sink()
+    {
+        Of(new(), null, null, new("/audit.jsonl", IsUp: true), new AuditSink("syslog", IsUp: true))[5].Met.ShouldBe(true);
+        var audit = Of(new(), null, null, new("/audit.jsonl", IsUp: true), new AuditSink("syslog", IsUp: false))[5];
+        audit.Met.ShouldBe(false);
+        audit.Detail.ShouldEndWith(" No records are accepted by: syslog.");
+    }
+
     [Theory]
     [InlineData(LeaseState.Active, 6, 1, 5, 0)]
     [InlineData(LeaseState.Active, 7, 1, 5, 1)]
@@ -72,7 +82,7 @@ public sealed class IndicatorTests : IDisposable
     public void A_lease_whose_login_was_not_tried_for_longer_than_promised_is_late(LeaseState state, int? minutes, int holders, int every, int late)
     {
         var role = RoleOf(TimeSpan.FromMinutes(every));
-        var found = IndicatorRules.Of(new(), null, [LeaseOf(state, minutes is { } ago ? Noon - TimeSpan.FromMinutes(ago) : null) with { Holders = holders }], new Dictionary<string, Role> { [role.Name] = role }).ElementAt(2);
+        var found = IndicatorRules.Of(new(), null, [LeaseOf(state, minutes is { } ago ? Noon - TimeSpan.FromMinutes(ago) : null) with { Holders = holders }], new Dictionary<string, Role> { [role.Name] = role }, []).ElementAt(2);
         (found.Value, found.Met).ShouldBe((late, late == 0));
     }
 
@@ -122,8 +132,8 @@ public sealed class IndicatorTests : IDisposable
         use.Met.ShouldBe(met);
     }
 
-    private static Indicator[] Of(LastHourCounts hour, IReadOnlyList<Budget>? budgets, IReadOnlyList<LeaseRecord>? leases) =>
-        [.. IndicatorRules.Of(hour, budgets, leases, new Dictionary<string, Role>())];
+    private static Indicator[] Of(LastHourCounts hour, IReadOnlyList<Budget>? budgets, IReadOnlyList<LeaseRecord>? leases, params IReadOnlyList<AuditSink> sinks) =>
+        [.. IndicatorRules.Of(hour, budgets, leases, new Dictionary<string, Role>(), sinks)];
 
     private static Budget BudgetOf(int granted, int foreign, bool stale) => new(
         new()

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Broker.Core.Audit;
 using Broker.Core.Catalog;
 using Broker.Core.Leases;
 using Broker.Core.Ledger;
@@ -25,8 +26,10 @@ internal static class IndicatorRules
     /// <param name="budgets">Those of all databases; null: the ledger does not answer.</param>
     /// <param name="leases">All of them; null likewise.</param>
     /// <param name="roles">The catalog's.</param>
-    public static IEnumerable<Indicator> Of(LastHourCounts hour, IReadOnlyList<Budget>? budgets, IReadOnlyList<LeaseRecord>? leases, IReadOnlyDictionary<string, Role> roles) =>
-        [OfLatency(hour), OfAuthentication(hour), OfVerification(leases, roles), OfUse(budgets), OfAvailability(hour), OfAudit(hour)];
+    /// <param name="sinks">Where this replica's audit goes.</param>
+    public static IEnumerable<Indicator> Of(
+        LastHourCounts hour, IReadOnlyList<Budget>? budgets, IReadOnlyList<LeaseRecord>? leases, IReadOnlyDictionary<string, Role> roles, IReadOnlyList<AuditSink> sinks) =>
+        [OfLatency(hour), OfAuthentication(hour), OfVerification(leases, roles), OfUse(budgets), OfAvailability(hour), OfAudit(hour, sinks)];
 
     private static Indicator OfLatency(LastHourCounts hour)
     {
@@ -91,10 +94,15 @@ internal static class IndicatorRules
             share is null ? "There were no requests in the last hour." : $"{hour.Failed} of {hour.Claims} claims in the last hour failed.");
     }
 
-    // What cannot be recorded is refused, so the record is always complete; the refusals are what to look at.
-    private static Indicator OfAudit(LastHourCounts hour) => new(
-        "audit-complete", "no claim is refused because it cannot be recorded", hour.Unrecorded, "{claim}", hour.Unrecorded == 0,
-        hour.Unrecorded == 0 ? "Everything in the last hour was recorded." : $"{hour.Unrecorded} claims in the last hour could not be recorded, and were refused.");
+    // What cannot be recorded is refused, so the record is always complete somewhere; the refusals are what to look at, and the sinks that miss a part of it.
+    private static Indicator OfAudit(LastHourCounts hour, IReadOnlyList<AuditSink> sinks)
+    {
+        string[] failing = [.. sinks.Where(static sink => !sink.IsUp).Select(static sink => sink.Name)];
+        return new(
+            "audit-complete", "no claim is refused because it cannot be recorded, and each sink of the audit accepts records", hour.Unrecorded, "{claim}", hour.Unrecorded == 0 && failing.Length == 0,
+            (hour.Unrecorded == 0 ? "Everything in the last hour was recorded." : $"{hour.Unrecorded} claims in the last hour could not be recorded, and were refused.")
+            + (failing.Length == 0 ? "" : $" No records are accepted by: {string.Join(", ", failing)}."));
+    }
 
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }
