@@ -57,6 +57,11 @@ public sealed partial class AlertsTests
         critical.Length.ShouldBeGreaterThan(5);
         foreach (var metric in critical.SelectMany(static rule => Asked().Matches(rule["expr"].ToString())).Select(static asked => asked.Value).Distinct()) shown.ShouldContain(metric);
         shown.ShouldNotContain("vector(0)");
+
+        // What is now, and not the last that was known: a range's last value stays for an hour.
+        var now = panels.Where(static panel => (string)panel!["type"]! == "stat").SelectMany(static panel => panel!["targets"]!.AsArray()).ToArray();
+        now.ShouldNotBeEmpty();
+        now.ShouldAllBe(static target => (bool)target!["instant"]! && !(bool)target["range"]!);
     }
 
     /// <summary>Whether a replica answers, Prometheus itself says, by the name of the job: that of compose, and of the Service that the ServiceMonitor finds.</summary>
