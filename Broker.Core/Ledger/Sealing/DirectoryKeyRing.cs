@@ -21,7 +21,7 @@ internal sealed class DirectoryKeyRing(string directory) : IXmlRepository
     public void StoreElement(XElement element, string friendlyName)
     {
         var beside = Path.Combine(directory, $"{Guid.NewGuid():N}.tmp");
-        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, Share = FileShare.Delete };
+        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, Share = FileShare.ReadWrite | FileShare.Delete };
         if (!OperatingSystem.IsWindows()) options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
         try
         {
