@@ -4,7 +4,7 @@ using Broker.Core.Operators;
 
 namespace Broker.Api.Telemetry;
 
-/// <summary>Budgets as gauges.</summary>
+/// <summary>Budgets as gauges. Those that are 0 or 1 have no unit: with the unit <c>1</c> an OTLP receiver takes them for shares, and Prometheus has them as <c>…_ratio</c>.</summary>
 internal sealed class BudgetGauges : LedgerGauges
 {
     private readonly BudgetDesk board;
@@ -27,8 +27,8 @@ internal sealed class BudgetGauges : LedgerGauges
         Gauge("broker.budget.open", "Connections that holders' users had open at the last count, including those beyond their grants.", budget => budget.Record.Open);
         Gauge("broker.budget.free", "Connections that can be granted now.", budget => budget.Record.Free);
         Meter.CreateObservableGauge("broker.budget.waiting", () => Read(budget => budget.Record.Waiting), "{claim}", "Claims in line for connections.");
-        Meter.CreateObservableGauge("broker.budget.stale", () => Read(budget => budget.IsStale ? 1 : 0), "1", "1 while the connections could not be counted recently.");
-        Meter.CreateObservableGauge("broker.budget.resting", () => Read(budget => budget.Record.Resting ? 1 : 0), "1", "1 while nobody holds or waits for a connection and the database is not queried.");
+        Meter.CreateObservableGauge("broker.budget.stale", () => Read(budget => budget.IsStale ? 1 : 0), null, "1 while the connections could not be counted recently.");
+        Meter.CreateObservableGauge("broker.budget.resting", () => Read(budget => budget.Record.Resting ? 1 : 0), null, "1 while nobody holds or waits for a connection and the database is not queried.");
         Meter.CreateObservableGauge(
             "broker.holders",
             () => last.SelectMany(budget => budget.Record.Roles).Select(use => new Measurement<int>(use.Holders, new KeyValuePair<string, object?>("broker.role", use.Role))),
@@ -39,7 +39,7 @@ internal sealed class BudgetGauges : LedgerGauges
             "broker.role.paused",
             () => last.SelectMany(budget => budget.Roles, (budget, role) => new Measurement<int>(
                 budget.Pauses.Any(pause => pause.Role == role.Name) ? 1 : 0, new KeyValuePair<string, object?>("broker.role", role.Name))),
-            "1",
+            null,
             "1 while an operator's order pauses or drains the role.");
         Meter.CreateObservableGauge(
             "broker.budget.over",
@@ -48,13 +48,13 @@ internal sealed class BudgetGauges : LedgerGauges
             "{connection}",
             "Connections that a role's users have open beyond what its holders were granted.");
 
-        Pooler("broker.pooler.up", "1", "1 while all processes of a database's pooler answer and keep to their size, 0 otherwise.", static pooler => pooler.Error is null ? 1 : 0);
+        Pooler("broker.pooler.up", null, "1 while all processes of a database's pooler answer and keep to their size, 0 otherwise.", static pooler => pooler.Error is null ? 1 : 0);
         Pooler("broker.pooler.pool", "{connection}", "Connections to the server that a database's pooler is to keep to.", static pooler => pooler.Pool);
         Pooler("broker.pooler.open", "{connection}", "Connections to the server that a database's pooler had open at the last count.", static pooler => pooler.Open);
         Pooler("broker.pooler.clients", "{connection}", "Clients of a database's pooler at the last count.", static pooler => pooler.Clients);
         Pooler("broker.pooler.waiting", "{connection}", "Clients of a database's pooler that waited for a connection to the server at the last count.", static pooler => pooler.Waiting);
 
-        void Pooler(string name, string unit, string description, Func<PoolerState, int> value) =>
+        void Pooler(string name, string? unit, string description, Func<PoolerState, int> value) =>
             Meter.CreateObservableGauge(
                 name,
                 () => last.Where(budget => budget.Pooler is not null)

@@ -49,6 +49,9 @@ internal sealed class AuditJournal : IDisposable
     /// <summary>For the log.</summary>
     public string Name { get; }
 
+    /// <summary>The sinks, as of the last batch. May be read at any time.</summary>
+    public IReadOnlyList<AuditSink> Sinks => [.. sinks.Select(static sink => new AuditSink(sink.Sink.Name, !sink.IsFailing))];
+
     /// <summary>Whether there are records that no checkpoint covers.</summary>
     public bool IsUncovered => chain.Uncovered > 0;
 

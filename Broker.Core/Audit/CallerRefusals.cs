@@ -47,6 +47,9 @@ public sealed class CallerRefusals : IAudit, IAsyncDisposable
     /// <inheritdoc/>
     public ValueTask TryAsync(CancellationToken cancellation) => audit.TryAsync(cancellation);
 
+    /// <inheritdoc/>
+    public IReadOnlyList<AuditSink> Sinks => audit.Sinks;
+
     /// <summary>Writes the sums. Called each minute, and at the end.</summary>
     public async Task SumUpAsync()
     {

@@ -16,7 +16,15 @@ public interface IAudit
     /// <summary>Returns when the audit can be written: its sinks have accepted the lines that begin a start. Adds no record.</summary>
     /// <exception cref="AuditUnavailableException">It cannot be written: the message says what to fix.</exception>
     ValueTask TryAsync(CancellationToken cancellation) => ValueTask.CompletedTask;
+
+    /// <summary>Where it is written, as of the last batch. A record counts as written when one of these accepts it, so that only this tells that another does not.</summary>
+    IReadOnlyList<AuditSink> Sinks => [];
 }
+
+/// <summary>One of the places where the audit is written.</summary>
+/// <param name="Name">A file's path, <c>stdout</c>, <c>syslog</c> or <c>otlp</c>.</param>
+/// <param name="IsUp">Whether it accepts records.</param>
+public sealed record AuditSink(string Name, bool IsUp);
 
 /// <summary>The audit could not be written. The message says what to fix, and contains nothing of the record.</summary>
 public class AuditUnavailableException(string message, Exception? inner = null) : Exception(message, inner);

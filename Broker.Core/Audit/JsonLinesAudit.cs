@@ -63,6 +63,16 @@ public sealed class JsonLinesAudit : IAudit, IAsyncDisposable
         if (await Join(null).WaitAsync(cancellation) is { } failure) throw Unavailable(failure);
     }
 
+    /// <summary>While a write hangs none of them accepts anything: it is not known which one hangs, and no record is written.</summary>
+    /// <inheritdoc/>
+    public IReadOnlyList<AuditSink> Sinks
+    {
+        get
+        {
+            lock (gate) return overdue ? [.. journal.Sinks.Select(static sink => sink with { IsUp = false })] : journal.Sinks;
+        }
+    }
+
     /// <summary>Writes the waiting records, for at most the deadline, and closes the sinks. Later records are refused.</summary>
     public async ValueTask DisposeAsync()
     {

@@ -73,7 +73,7 @@ internal sealed class VerifyDuty(
 
         metrics.Verified(lease.Database, "verified");
         if (!await Ledger.Leases.VerifiedAsync(lease.Database, lease.Id, cancellation, lease.ReadAt)) return null;
-        return call.Role.VerifyEvery > TimeSpan.Zero ? Jitter.Spread(call.Role.VerifyEvery) : null;
+        return call.Role.VerifyEvery > TimeSpan.Zero ? Jitter.Within(call.Role.VerifyEvery) : null;
     }
 
     private async Task TryAsync(LeaseCall call, Login login, CancellationToken cancellation)

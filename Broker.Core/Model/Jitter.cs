@@ -9,6 +9,9 @@ internal sealed class Jitter(Random random)
     /// <summary>0 to 1.</summary>
     public double Fraction() => random.NextDouble();
 
+    /// <summary>A time that must not become longer: up to a fifth less.</summary>
+    public TimeSpan Within(TimeSpan time) => time * (0.8 + 0.2 * random.NextDouble());
+
     /// <summary>A time, a fifth more or less.</summary>
     public TimeSpan Spread(TimeSpan time) => time * (0.8 + 0.4 * random.NextDouble());
 }

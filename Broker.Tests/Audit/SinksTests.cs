@@ -109,6 +109,7 @@ public sealed partial class SinksTests : IDisposable
 
         await audit.WriteAsync(AuditFolder.Record("file only"), Cancel);
         folder.Events.ShouldBe([5005]);
+        audit.Sinks.ShouldBe([new(folder.Path, IsUp: true), new("otlp", IsUp: false)]);
 
         Directory.CreateDirectory(folder.Path + ".gone");
         File.Move(folder.Path, folder.Path + ".gone/audit.jsonl");
@@ -122,6 +123,7 @@ public sealed partial class SinksTests : IDisposable
         File.Move(folder.Path + ".gone/audit.jsonl", folder.Path);
         time.Advance(TimeSpan.FromSeconds(2));
         await audit.WriteAsync(AuditFolder.Record("both"), Cancel);
+        audit.Sinks.ShouldAllBe(static sink => sink.IsUp);
 
         AuditFolder.Holders(folder.Path).ShouldBe(["file only", "both"]);
         collector.Lines().Where(line => !AuditFolder.IsOfChain(line)).Select(line => JsonDocument.Parse(line).RootElement.GetProperty("holderId").GetString())

@@ -131,6 +131,19 @@ public class CatalogReaderTests
         errors.ShouldAllBe(error => !error.ToString().Contains("secret-three", StringComparison.Ordinal));
     }
 
+    [Theory]
+    [InlineData("Username=console;Password=secret-three", "4", true)]
+    [InlineData("Host=p0,p1,p2;Username=console;Password=secret-three", "12", true)]
+    [InlineData("Host=p0,p1,p2;Username=console;Password=secret-three", "11", false)]
+    [InlineData("Server=p0:6432,p1:6433;Username=console;Password=secret-three", "7", false)]
+    [InlineData("secret-three is no connection string", "4", true)]
+    public void Each_process_of_a_pooler_has_enough_of_it(string console, string size, bool enough)
+    {
+        var errors = Configured.Read([.. PoolerOf("orders").Take(2), ("Databases:orders:Pooler:PoolSize", size), ("Databases:orders:Pooler:ConsoleConnectionString", console)]).Errors;
+        errors.Select(static error => error.Path).ShouldBe(enough ? [] : ["Broker:Databases:orders:Pooler:PoolSize"]);
+        errors.ShouldAllBe(static error => error.ToString().Contains("processes, which share it, and each needs 4", StringComparison.Ordinal));
+    }
+
     [Fact]
     public void One_pooler_is_of_one_database_and_roles_may_still_say_how_they_encrypt()
     {

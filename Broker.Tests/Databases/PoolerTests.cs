@@ -122,12 +122,42 @@ public sealed class PoolerTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_mode_in_which_each_client_keeps_a_connection_is_refused_in_words()
+    {
+        await pgBouncer.ConsoleAsync("SET pool_mode=statement", Cancellation);
+        (await engine.SampleAsync(Orders, Cancellation)).Pool!.Processes.ShouldHaveSingleItem().Mode.ShouldBe("statement");
+        await pgBouncer.ConsoleAsync("SET pool_mode=session", Cancellation); // PgBouncer's own default
+        await RefusedAsync(Orders);
+        await using var stubborn = await LocalPgBouncer.StartAsync(postgres, new() { LineOptions = "pool_mode=session" }, Cancellation);
+        await RefusedAsync(Orders.By(stubborn.ConsoleConnectionString));
+
+        async Task RefusedAsync(Database database)
+        {
+            var failure = await Should.ThrowAsync<DatabaseException>(() => engine.SampleAsync(database, Cancellation));
+            failure.Failure.ShouldBe(DatabaseFailure.StatementRefused);
+            failure.Message.ShouldContain("pool_mode = session for 'app'");
+            failure.Message.ShouldContain("write pool_mode = transaction");
+        }
+    }
+
+    [Fact]
     public async Task A_size_without_limit_is_told_as_one()
     {
         await pgBouncer.ConsoleAsync("SET max_db_connections=0", Cancellation);
         (await engine.SampleAsync(Orders, Cancellation)).Pool!.Allowed.ShouldBeGreaterThan(100_000);
-        await engine.ResizePoolAsync(Orders, 0, 1, Cancellation);
+        await Should.ThrowAsync<DatabaseException>(() => engine.ResizePoolAsync(Orders, 0, 1, Cancellation));
         (await SizesAsync()).ShouldBe((1, 1), "0 would be no limit");
+    }
+
+    [Fact]
+    public async Task L2_More_processes_than_connections_are_told_in_words_and_what_they_may_open_is_counted()
+    {
+        await using var other = await LocalPgBouncer.StartAsync(postgres, new() { MaxClients = 100, Beside = pgBouncer }, Cancellation);
+        var both = Orders.By($"{pgBouncer.ConsoleConnectionString};Host=127.0.0.1:{pgBouncer.Port},127.0.0.1:{other.Port}");
+        var failure = await Should.ThrowAsync<DatabaseException>(() => engine.ResizePoolAsync(both, 1, 1, Cancellation));
+        failure.Message.ShouldContain("room for 1 connections of its pooler, which has 2 processes");
+        (await SizesAsync()).ShouldBe((1, 1));
+        (await engine.SampleAsync(both, Cancellation)).Pool!.Allowed.ShouldBe(2, "they are reserved on the server, beyond the room that there was");
     }
 
     [Fact]
@@ -210,6 +240,18 @@ public sealed class PoolerTests : IAsyncLifetime
         }
 
         await Should.ThrowAsync<NpgsqlException>(() => OpenAsync("u1", "p1", "late"));
+    }
+
+    /// <summary>CVE-2025-2291: PostgreSQL refuses such a login, and PgBouncer does not ask it when it has a connection of that user.</summary>
+    [Fact]
+    public async Task Nobody_comes_in_when_the_users_time_is_over()
+    {
+        await DoAsync("CREATE ROLE u1 LOGIN PASSWORD 'p1' VALID UNTIL 'infinity'");
+        await using var before = await OpenAsync("u1", "p1", "before");
+        await DoAsync("ALTER ROLE u1 VALID UNTIL '2000-01-01'");
+
+        await Should.ThrowAsync<NpgsqlException>(() => OpenAsync("u1", "p1", "late"));
+        await RunAsync(before, "SELECT 1", Cancellation);
     }
 
     [Fact]

@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using Shouldly;
 using Xunit;
@@ -42,6 +43,27 @@ public sealed partial class AlertsTests
         Directory.GetFiles(Repository.PathOf("docs/runbooks")).Length.ShouldBe(rules.Cast<YamlMappingNode>().Count(rule => rule.Children.ContainsKey("alert")), "one for each");
     }
 
+    /// <summary>Who is called for a critical alert finds what it is about on the dashboard.</summary>
+    [Fact]
+    public void The_dashboard_shows_what_critical_alerts_ask_for_and_does_not_show_nothing_as_0()
+    {
+        var panels = JsonNode.Parse(Repository.Read("k8s/components/monitoring/dashboard.json"))!["panels"]!.AsArray();
+        var shown = string.Join('\n', panels.SelectMany(static panel => panel!["targets"]?.AsArray().Select(static target => (string)target!["expr"]!) ?? []));
+        var yaml = new YamlStream();
+        yaml.Load(new StringReader(Repository.Read("docs/alerts/broker.rules.yml")));
+        var critical = ((YamlSequenceNode)yaml.Documents[0].RootNode["groups"]).SelectMany(static group => (YamlSequenceNode)group["rules"])
+            .Where(static rule => ((YamlMappingNode)rule).Children.TryGetValue("labels", out var labels) && labels["severity"].ToString() == "critical").ToArray();
+
+        critical.Length.ShouldBeGreaterThan(5);
+        foreach (var metric in critical.SelectMany(static rule => Asked().Matches(rule["expr"].ToString())).Select(static asked => asked.Value).Distinct()) shown.ShouldContain(metric);
+        shown.ShouldNotContain("vector(0)");
+
+        // What is now, and not the last that was known: a range's last value stays for an hour.
+        var now = panels.Where(static panel => (string)panel!["type"]! == "stat").SelectMany(static panel => panel!["targets"]!.AsArray()).ToArray();
+        now.ShouldNotBeEmpty();
+        now.ShouldAllBe(static target => (bool)target!["instant"]! && !(bool)target["range"]!);
+    }
+
     /// <summary>Whether a replica answers, Prometheus itself says, by the name of the job: that of compose, and of the Service that the ServiceMonitor finds.</summary>
     [Fact]
     public void The_job_that_alerts_ask_for_is_the_one_that_scrapes_the_broker()
@@ -77,7 +99,7 @@ public sealed partial class AlertsTests
     [GeneratedRegex(@"\bup\b(\{[^}]*\})?")]
     private static partial Regex Scraped();
 
-    [GeneratedRegex("\"(broker\\.[a-z.]+)\"")]
+    [GeneratedRegex("\"(broker\\.[a-z._]+)\"")]
     private static partial Regex Instrument();
 
     [GeneratedRegex("broker_[a-z_]+")]

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Text.Json.Nodes;
 using k8s;
 using k8s.Models;
 using Shouldly;
@@ -66,6 +67,25 @@ public sealed class NetworkPolicyTests
 
         policy.Egress.Single(static rule => rule.Ports.Any(static port => (string)port.Port == "443")).Ports.Select(static port => (string)port.Port).ShouldBe(ApiServer, ignoreOrder: true);
         Ports(Rules("egress").Single(static rule => Values(rule, "toEntities").Any(static entity => entity.ToString() == "kube-apiserver"))).ShouldBe(ApiServer, ignoreOrder: true);
+    }
+
+    /// <summary>The configurations whose issuers are not the cluster's own.</summary>
+    public static IEnumerable<TheoryDataRow<string, int>> IssuersOutside =>
+    [
+        .. Directory.GetFiles(Repository.PathOf("k8s"), "broker.json", SearchOption.AllDirectories)
+            .SelectMany(static file => JsonNode.Parse(File.ReadAllText(file))!["Broker"]!["Identity"]?["Issuers"]?.AsObject().Select(static issuer => (string?)issuer.Value!["Authority"]) ?? [])
+            .OfType<string>().Select(static authority => new Uri(authority)).Where(static authority => authority.Host != "kubernetes.default.svc")
+            .DistinctBy(static authority => authority.Authority).Select(static authority => new TheoryDataRow<string, int>(authority.Host, authority.Port)),
+    ];
+
+    [Theory]
+    [MemberData(nameof(IssuersOutside))]
+    public void Issuers_outside_of_the_cluster_are_reached(string host, int port)
+    {
+        var policy = KubernetesYaml.Deserialize<V1NetworkPolicy>(Repository.Read("k8s/base/networkpolicy.yaml"), true).Spec;
+
+        policy.Egress.Where(static rule => rule.To is null).SelectMany(static rule => rule.Ports).Select(static allowed => (string)allowed.Port).ShouldContain($"{port}", host);
+        Rules("egress").Where(static rule => Values(rule, "toEntities").Any(static entity => entity.ToString() is "world" or "all")).SelectMany(Ports).ShouldContain($"{port}", host);
     }
 
     /// <summary>On AKS and GKE they come from pods in kube-system, whose labels differ: https://github.com/tigera/operator/pull/5212</summary>

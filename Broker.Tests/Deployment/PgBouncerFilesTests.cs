@@ -61,6 +61,21 @@ public sealed partial class PgBouncerFilesTests
             SettingsOf(file).Where(setting => !own.Contains(setting.Key)).ShouldBe(shipped.Where(setting => !own.Contains(setting.Key)), ignoreOrder: true, customMessage: file);
     }
 
+    /// <summary>It is the one that <see cref="PoolerTests"/> runs, with users whose time is over.</summary>
+    [Theory]
+    [InlineData("docs/compose/postgres.sql")]
+    [InlineData("docs/poolers.md")]
+    public void Users_are_looked_up_by_the_function_that_is_tried(string file) =>
+        Repository.Read(file).ReplaceLineEndings("\n").ShouldContain(LocalPgBouncer.UserLookup.ReplaceLineEndings("\n"));
+
+    /// <summary>CVE-2026-107349: PgBouncer 1.20 to 1.26.0 loops for ever on a start option without a name when the list has something, but not <c>options</c>.</summary>
+    [Theory]
+    [InlineData("k8s/pgbouncer/pgbouncer.ini")]
+    [InlineData("docs/compose/pgbouncer.ini")]
+    [InlineData("docs/poolers.md")]
+    public void No_start_option_of_a_client_stops_it(string file) =>
+        SettingsOf(file)["ignore_startup_parameters"].Split(", ").ShouldBe(["extra_float_digits", "options"]);
+
     [Fact]
     public async Task The_manifests_build_and_go_together()
     {
@@ -136,6 +151,23 @@ public sealed partial class PgBouncerFilesTests
         files.ShouldBeGreaterThan(int.Parse(compose["max_client_conn"], null) + int.Parse(compose["max_db_connections"], null) + 100);
     }
 
+    /// <summary>
+    /// Since 1.23 SIGTERM waits for clients, which pods' pools keep open, and SIGINT for transactions alone: https://www.pgbouncer.org/usage.html#signals
+    /// </summary>
+    [Fact]
+    public void A_process_that_is_told_to_end_lets_transactions_end_and_does_not_wait_for_clients()
+    {
+        var pod = KubernetesYaml.Deserialize<V1StatefulSet>(Repository.Read("k8s/pgbouncer/statefulset.yaml"), true).Spec.Template.Spec;
+        var container = pod.Containers.Single();
+        container.Command[^1].ShouldContain("; exec /usr/bin/pgbouncer ", customMessage: "the signal goes to process 1");
+        var command = container.Lifecycle.PreStop.Exec.Command;
+        command.Take(2).ShouldBe(["sh", "-c"]);
+        var steps = Stop().Match(command[^1]);
+        steps.Success.ShouldBeTrue(command[^1]);
+        (int.Parse(steps.Groups[1].Value, null) + int.Parse(steps.Groups[2].Value, null)).ShouldBeLessThan((int)pod.TerminationGracePeriodSeconds!.Value);
+        Repository.Read("docker-compose.yml").ShouldContain("    stop_signal: SIGINT");
+    }
+
     [Fact]
     public void The_broker_believes_what_it_is_told_of_it_in_a_cluster()
     {
@@ -180,6 +212,9 @@ public sealed partial class PgBouncerFilesTests
 
     [GeneratedRegex(@"image: edoburu/pgbouncer:\S+\n    ulimits: \{ nofile: (\d+) \}")]
     private static partial Regex Files();
+
+    [GeneratedRegex(@"^sleep (\d+); kill -INT 1; sleep (\d+)$")]
+    private static partial Regex Stop();
 
     [GeneratedRegex(@"image: (edoburu/pgbouncer:\S+)")]
     private static partial Regex Image();

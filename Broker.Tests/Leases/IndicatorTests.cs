@@ -1,3 +1,4 @@
+using Broker.Core.Audit;
 using Broker.Core.Catalog;
 using Broker.Core.Ledger;
 using Broker.Core.Model;
@@ -59,15 +60,29 @@ public sealed class IndicatorTests : IDisposable
     public void An_audit_that_could_not_be_written_is_told() =>
         Of(new() { Unrecorded = 1 }, null, null)[5].Met.ShouldBe(false);
 
+    [Fact]
+    public void An_audit_that_one_of_its_sinks_misses_is_told_with_that_sink()
+    {
+        Of(new(), null, null, new("/audit.jsonl", IsUp: true), new AuditSink("syslog", IsUp: true))[5].Met.ShouldBe(true);
+        var audit = Of(new(), null, null, new("/audit.jsonl", IsUp: true), new AuditSink("syslog", IsUp: false))[5];
+        audit.Met.ShouldBe(false);
+        audit.Detail.ShouldEndWith(" No records are accepted by: syslog.");
+    }
+
     [Theory]
-    [InlineData(LeaseState.Active, 6, 5, 0)]
-    [InlineData(LeaseState.Active, 7, 5, 1)]
-    [InlineData(LeaseState.Retiring, 60, 5, 0)]
-    [InlineData(LeaseState.Active, 60, 0, 0)]
-    public void A_lease_whose_login_was_not_tried_for_longer_than_promised_is_late(LeaseState state, int minutes, int every, int late)
+    [InlineData(LeaseState.Active, 6, 1, 5, 0)]
+    [InlineData(LeaseState.Active, 7, 1, 5, 1)]
+    [InlineData(LeaseState.Active, 7, 0, 5, 1)] // it is tried although nobody holds it
+    [InlineData(LeaseState.Active, null, 0, 5, 0)] // nobody holds it, and the next to come has it tried
+    [InlineData(LeaseState.Active, null, 1, 5, 1)]
+    [InlineData(LeaseState.Retiring, 60, 1, 5, 1)]
+    [InlineData(LeaseState.Retiring, 5, 1, 5, 0)]
+    [InlineData(LeaseState.Revoking, 60, 1, 5, 0)]
+    [InlineData(LeaseState.Active, 60, 1, 0, 0)]
+    public void A_lease_whose_login_was_not_tried_for_longer_than_promised_is_late(LeaseState state, int? minutes, int holders, int every, int late)
     {
         var role = RoleOf(TimeSpan.FromMinutes(every));
-        var found = IndicatorRules.Of(new(), null, [LeaseOf(state, Noon - TimeSpan.FromMinutes(minutes))], new Dictionary<string, Role> { [role.Name] = role }).ElementAt(2);
+        var found = IndicatorRules.Of(new(), null, [LeaseOf(state, minutes is { } ago ? Noon - TimeSpan.FromMinutes(ago) : null) with { Holders = holders }], new Dictionary<string, Role> { [role.Name] = role }, []).ElementAt(2);
         (found.Value, found.Met).ShouldBe((late, late == 0));
     }
 
@@ -102,8 +117,23 @@ public sealed class IndicatorTests : IDisposable
     public void Without_a_report_it_is_said_which_setting_names_one() =>
         new LastDrill(new(), new FakeTimeProvider(Noon)).Read().Detail.ShouldContain("Broker:Drill:ReportFile");
 
-    private static Indicator[] Of(LastHourCounts hour, IReadOnlyList<Budget>? budgets, IReadOnlyList<LeaseRecord>? leases) =>
-        [.. IndicatorRules.Of(hour, budgets, leases, new Dictionary<string, Role>())];
+    /// <summary>The broker promises no more than the ceiling, so a database can be full for it far below the server's limit.</summary>
+    [Theory]
+    [InlineData(137, 0, false, 1.0, false)]
+    [InlineData(90, 0, false, 0.657, true)]
+    [InlineData(90, 40, false, 0.657, true)]
+    [InlineData(0, 0, true, 0.0, true)]
+    public void A_database_is_full_when_nothing_more_may_be_promised(int granted, int keptElsewhere, bool resting, double value, bool met)
+    {
+        var budget = BudgetOf(granted, 0, stale: false);
+        var capacity = resting ? 0 : 137 - keptElsewhere;
+        var use = Of(new(), [budget with { Record = budget.Record with { Limit = 200, Ceiling = 137, Capacity = capacity, KeptElsewhere = keptElsewhere, Resting = resting } }], [])[3];
+        use.Value!.Value.ShouldBe(value, 0.001);
+        use.Met.ShouldBe(met);
+    }
+
+    private static Indicator[] Of(LastHourCounts hour, IReadOnlyList<Budget>? budgets, IReadOnlyList<LeaseRecord>? leases, params IReadOnlyList<AuditSink> sinks) =>
+        [.. IndicatorRules.Of(hour, budgets, leases, new Dictionary<string, Role>(), sinks)];
 
     private static Budget BudgetOf(int granted, int foreign, bool stale) => new(
         new()
@@ -122,7 +152,7 @@ public sealed class IndicatorTests : IDisposable
 
     private static Role RoleOf(TimeSpan verifyEvery) => Catalog.Configured.Read().Catalog!.Roles["orders-api"] with { VerifyEvery = verifyEvery };
 
-    private static LeaseRecord LeaseOf(LeaseState state, DateTimeOffset verifiedAt) => new()
+    private static LeaseRecord LeaseOf(LeaseState state, DateTimeOffset? verifiedAt) => new()
     {
         Id = "l",
         Database = "orders",

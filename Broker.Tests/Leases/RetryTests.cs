@@ -24,6 +24,13 @@ public sealed class RetryTests
     public void What_many_do_is_spread_a_fifth_more_or_less(double rolled, int seconds) =>
         new Jitter(new Loaded(rolled)).Spread(TimeSpan.FromSeconds(10)).TotalSeconds.ShouldBe(seconds, tolerance: 0.001);
 
+    [Theory]
+    [InlineData(0, 8)]
+    [InlineData(0.5, 9)]
+    [InlineData(1, 10)]
+    public void What_is_promised_at_least_so_often_is_never_spread_beyond_that(double rolled, int seconds) =>
+        new Jitter(new Loaded(rolled)).Within(TimeSpan.FromSeconds(10)).TotalSeconds.ShouldBe(seconds, tolerance: 0.001);
+
     private sealed class Loaded(double rolled) : Random
     {
         public override double NextDouble() => rolled;

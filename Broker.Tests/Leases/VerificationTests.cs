@@ -29,6 +29,22 @@ public sealed class VerificationTests
     }
 
     [Fact]
+    public async Task L3_A_lease_is_due_to_be_verified_at_least_as_often_as_promised()
+    {
+        var every = TimeSpan.FromSeconds(10);
+        await using var world = new World(World.OrdersApi with { VerifyEvery = every });
+        var replica = await world.ReplicaAsync();
+        var verified = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!.Lease.VerifiedAt;
+        for (var time = 0; time < 10; time++)
+        {
+            var before = verified;
+            verified = (await world.LeaseAsync(lease => lease.VerifiedAt > before, Minute)).VerifiedAt!.Value;
+            await world.PassAsync(() => replica.Last("verify") is { UnderWay: false, Late.Ticks: 0 } duty && duty.DueAt > verified, Minute);
+            (replica.Last("verify").DueAt - verified).ShouldBeLessThanOrEqualTo(every);
+        }
+    }
+
+    [Fact]
     public async Task L3_A_login_that_stops_working_is_followed_by_another_and_its_holders_move_at_once()
     {
         await using var world = new World(World.OrdersApi with { VerifyEvery = TimeSpan.FromMinutes(1) }, capacity: 5);

@@ -15,12 +15,13 @@ namespace Broker.Tests.Telemetry;
 public sealed class AlertsOfLeasesTests : IAsyncLifetime
 {
     private PrivateDirectory disk = null!;
+    private SyslogReceiver syslog = null!;
     private SimulatedVault vault = null!;
     private WatchedBroker broker = null!;
     private JsonObject configured = null!;
 
     /// <summary>Those that are seen here.</summary>
-    internal static IReadOnlyList<string> Alerts { get; } = ["BrokerAuditUnavailable", "BrokerDutyFailing", "BrokerDutyOverdue", "BrokerIssuerDown", "BrokerLeaseUnknown", "BrokerLeftovers", "BrokerRenewalsRefused", "BrokerRevokeFailed", "BrokerVaultTokenEnding"];
+    internal static IReadOnlyList<string> Alerts { get; } = ["BrokerAuditSinkFailing", "BrokerAuditUnavailable", "BrokerDutyFailing", "BrokerDutyOverdue", "BrokerIssuerDown", "BrokerLeaseUnknown", "BrokerLeftovers", "BrokerRenewalsRefused", "BrokerRevokeFailed", "BrokerVaultTokenEnding"];
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
@@ -30,6 +31,7 @@ public sealed class AlertsOfLeasesTests : IAsyncLifetime
     {
         disk = await PrivateDirectory.CreateAsync("disk", owner: null);
         await disk.MakeAsync("audit");
+        syslog = new();
         vault = await SimulatedVault.StartAsync();
         vault.Tokens = new() { Period = TimeSpan.FromSeconds(20) };
         broker = await WatchedBroker.StartAsync(new()
@@ -40,6 +42,7 @@ public sealed class AlertsOfLeasesTests : IAsyncLifetime
                 configured = configuration;
                 var settings = configuration["Broker"]!;
                 settings["Audit"]!["Path"] = Path.Combine(AuditFolder, "audit.jsonl");
+                settings["Audit"]!["Syslog"] = new JsonObject { ["Address"] = $"tcp://127.0.0.1:{syslog.Port}" };
                 settings["Waiting"] = new JsonObject { ["IssueDeadline"] = "00:00:05" };
                 settings["Issuers"]!["vault"] = new JsonObject
                 {
@@ -63,6 +66,7 @@ public sealed class AlertsOfLeasesTests : IAsyncLifetime
     {
         if (broker is not null) await broker.DisposeAsync();
         if (vault is not null) await vault.DisposeAsync();
+        if (syslog is not null) await syslog.DisposeAsync();
         if (disk is not null) await disk.DisposeAsync();
     }
 
@@ -86,10 +90,27 @@ public sealed class AlertsOfLeasesTests : IAsyncLifetime
         {
             // Nobody claims meanwhile: who holds something renews it.
             var holder = (await WatchedBroker.GrantAsync(held))["holder"]!["id"]!.GetValue<string>();
+            Task<HttpResponseMessage?> RenewAsync() => broker.PostAsync(broker.Stage.Identity.PodToken(3), $"/api/v1/holders/{holder}/renew", "{}");
+
+            // One of the two places of the audit is away: everything is served, and that place misses it.
+            await syslog.StopAsync();
+            await broker.FiresAsync(["BrokerAuditSinkFailing"], RenewAsync);
+            broker.Fired.ShouldNotContain("BrokerAuditUnavailable");
+            (await AuditCompleteAsync()).ShouldBe((false, " No records are accepted by: syslog."));
+
+            // Then both are.
             Directory.Move(AuditFolder, AuditFolder + " unmounted");
-            await broker.FiresAsync(["BrokerAuditUnavailable", "BrokerRenewalsRefused"], () => broker.PostAsync(broker.Stage.Identity.PodToken(3), $"/api/v1/holders/{holder}/renew", "{}"));
+            await broker.FiresAsync(["BrokerAuditUnavailable", "BrokerRenewalsRefused"], RenewAsync);
             Directory.Move(AuditFolder + " unmounted", AuditFolder);
-            await broker.ClearsAsync("BrokerAuditUnavailable", "BrokerRenewalsRefused");
+            syslog.Start();
+            await Eventually.HoldsAsync(
+                async () =>
+                {
+                    using var renewed = await RenewAsync();
+                    return renewed!.IsSuccessStatusCode && (await AuditCompleteAsync()).Failing.Length == 0;
+                },
+                "both to take records again", Cancellation);
+            await broker.ClearsAsync("BrokerAuditSinkFailing", "BrokerAuditUnavailable", "BrokerRenewalsRefused");
         }
 
         await DutiesWaitAsync();
@@ -138,6 +159,14 @@ public sealed class AlertsOfLeasesTests : IAsyncLifetime
 
         await OrderAsync(HttpMethod.Delete, $"/api/v1/leftovers/orders/{left}");
         await broker.ClearsAsync("BrokerLeftovers");
+    }
+
+    private async Task<(bool Met, string Failing)> AuditCompleteAsync()
+    {
+        var audit = (await broker.ReadAsync("/api/v1/indicators"))["indicators"]!.AsArray().Single(one => (string)one!["name"]! == "audit-complete")!;
+        var detail = (string)audit["detail"]!;
+        var failing = detail.IndexOf(" No records", StringComparison.Ordinal);
+        return ((bool)audit["met"]!, failing < 0 ? "" : detail[failing..]);
     }
 
     private async Task OrderAsync(HttpMethod method, string path)

@@ -17,7 +17,8 @@ CREATE ROLE pgbouncer LOGIN PASSWORD 'dev-only-pgbouncer';
 CREATE SCHEMA pgbouncer;
 CREATE FUNCTION pgbouncer.user_lookup(IN who text, OUT usename text, OUT passwd text) RETURNS record
   LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog
-  AS $$ SELECT rolname::text, rolpassword FROM pg_authid WHERE rolname = who AND rolcanlogin AND NOT rolsuper AND NOT rolcreaterole $$;
+  AS $$ SELECT rolname::text, CASE WHEN rolvaliduntil < pg_catalog.now() THEN NULL ELSE rolpassword END
+        FROM pg_authid WHERE rolname = who AND rolcanlogin AND NOT rolsuper AND NOT rolcreaterole $$;
 REVOKE ALL ON FUNCTION pgbouncer.user_lookup(text) FROM PUBLIC;
 GRANT USAGE ON SCHEMA pgbouncer TO pgbouncer;
 GRANT EXECUTE ON FUNCTION pgbouncer.user_lookup(text) TO pgbouncer;

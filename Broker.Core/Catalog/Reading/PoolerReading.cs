@@ -1,3 +1,5 @@
+using System.Data.Common;
+using System.Globalization;
 using Broker.Core.Model;
 
 namespace Broker.Core.Catalog.Reading;
@@ -5,6 +7,9 @@ namespace Broker.Core.Catalog.Reading;
 /// <summary>Reads a database's pooler, and checks that the rest of the configuration is compatible with it.</summary>
 internal static class PoolerReading
 {
+    /// <summary>Of a process: two connections are kept for logins, and two users share the rest while one lease follows another.</summary>
+    private const int LeastOfProcess = 4;
+
     private static readonly Secret Missing = new("missing");
 
     /// <summary>The pooler; null when there is none.</summary>
@@ -20,16 +25,35 @@ internal static class PoolerReading
             Host = PodsReading.Hosts(reader, reader.RequiredText("Host", "Write the host that pods connect to."), DatabaseEngineKind.PostgreSql),
             Port = reader.Int("Port", 6432, 1, 65_535),
             DatabaseName = reader.Text("Name"),
-            PoolSize = reader.OptionalInt("PoolSize", 4, 10_000) ?? 4,
+            PoolSize = reader.OptionalInt("PoolSize", LeastOfProcess, 10_000) ?? LeastOfProcess,
             ConsoleConnectionString = reader.Secret("ConsoleConnectionString", required: true) ?? Missing,
             AuthUser = reader.Text("AuthUser"),
             UserList = reader.Text("UserList"),
         };
         if (pooler is { UserList: not null, AuthUser: not null })
             reader.Error("AuthUser", "is set beside UserList: a pooler that reads its users from a file looks none of them up.", "Keep one of the two.");
+        if (ProcessesOf(pooler) is var processes && pooler.PoolSize < LeastOfProcess * processes)
+            reader.Error("PoolSize", Text($"is {pooler.PoolSize}, but ConsoleConnectionString names {processes} processes, which share it, and each needs {LeastOfProcess}."), Text($"Make it {LeastOfProcess * processes} or more, or run fewer processes."));
         reader.RefuseUnknownKeys();
         return pooler;
     }
+
+    // A string that cannot be read is reported when the console is opened, by the driver's own rules.
+    private static int ProcessesOf(PoolerSettings pooler)
+    {
+        try
+        {
+            var settings = new DbConnectionStringBuilder { ConnectionString = pooler.ConsoleConnectionString.Reveal() };
+            var hosts = settings.TryGetValue("Host", out var named) || settings.TryGetValue("Server", out named) ? (string)named : pooler.Host;
+            return ServerAddress.ListOf(hosts, pooler.Port).Count;
+        }
+        catch (Exception exception) when (exception is ArgumentException or FormatException)
+        {
+            return 1;
+        }
+    }
+
+    private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 
     /// <summary>Checks the database's other settings.</summary>
     public static void Check(Database database, SectionReader reader)

@@ -22,7 +22,7 @@ internal static partial class PoolerProcesses
     public static readonly TimeSpan AnswerWithin = TimeSpan.FromSeconds(5);
 
     /// <summary>Counts the clients instead of the server's connections behind them.</summary>
-    /// <exception cref="DatabaseException">No process answers, or one of them has no such database.</exception>
+    /// <exception cref="DatabaseException">No process answers, or one of them has no such database, or keeps a connection for each client.</exception>
     public static async Task<ConnectionSample> CountAsync(Database database, ConnectionSample server, CancellationToken cancellation)
     {
         var pooler = database.Pooler!;
@@ -44,6 +44,10 @@ internal static partial class PoolerProcesses
             var (most, open) = (Number(own, "max_connections") is var set and > 0 ? set : Unlimited, Number(own, "current_connections"));
             allowed += Math.Max(most, open);
             var mode = own.GetValueOrDefault("pool_mode") is { Length: > 0 } said ? said : process.Config.FirstOrDefault(row => row["key"] == "pool_mode")?["value"] ?? "";
+            // The broker promises clients, of which there are more than the server's connections: in any other mode each keeps one while it is connected.
+            if (mode is not ("transaction" or "statement"))
+                throw new DatabaseException(
+                    DatabaseFailure.StatementRefused, $"Database '{database.Name}': its pooler at {address} has pool_mode = {mode} for '{alias}', in which each client keeps one of the server's connections, and the broker would promise more than there are: write pool_mode = transaction into PgBouncer's configuration.");
             var clients = Clients(process.Clients, alias).ToArray();
             processes[address] = new(address.ToString(), mode, most, open, clients.Length, clients.Count(client => client["state"] == "waiting"));
         }
@@ -76,11 +80,12 @@ internal static partial class PoolerProcesses
     /// server fails in that moment, its clients' statements fail.
     /// </summary>
     /// <returns>Whether anything was changed.</returns>
-    /// <exception cref="DatabaseException">A process that answers refuses.</exception>
+    /// <exception cref="DatabaseException">A process that answers refuses, or there are more processes than connections: each has been told to have one.</exception>
     public static async Task<bool> ResizeAsync(Database database, int connections, int users, CancellationToken cancellation)
     {
         var alias = database.Pooler!.DatabaseName ?? database.DatabaseName;
         var processes = Consoles(database).Servers.Count;
+        // 0 would be no limit: a process has one connection at least, which the next count reserves on the server.
         var part = Math.Max(1, connections / processes);
         var each = Math.Max(1, (part - KeptForLogins) / Math.Max(1, users));
         var (answered, _) = await EachAsync(
@@ -98,6 +103,9 @@ internal static partial class PoolerProcesses
                     (await console.AskAsync(token, "SHOW DATABASES")).FirstOrDefault(row => row["name"] == alias) is { } own ? (Number(own, "max_connections"), Number(own, "pool_size")) : default;
             },
             cancellation);
+        if (connections < processes)
+            throw new DatabaseException(
+                DatabaseFailure.StatementRefused, $"Database '{database.Name}': the server has room for {connections} connections of its pooler, which has {processes} processes and so opens up to {processes}: make room on the server, or run fewer processes.");
         return answered.Any(process => process.Answer);
     }
 

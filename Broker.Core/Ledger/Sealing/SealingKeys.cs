@@ -22,7 +22,7 @@ internal static class SealingKeys
     {
         if (settings.Directory is { } directory)
         {
-            sealing.PersistKeysToFileSystem(new DirectoryInfo(directory));
+            sealing.Services.Configure<KeyManagementOptions>(options => options.XmlRepository = new DirectoryKeyRing(directory));
             return;
         }
 

@@ -37,6 +37,14 @@ public sealed class LocalPgBouncer : IAsyncDisposable
     /// <summary>The database user that looks users up.</summary>
     public const string AuthUser = "pgbouncer";
 
+    /// <summary>The function that looks users up. A user whose time is over has no password: PgBouncer asks PostgreSQL nothing else when it has a connection of that user.</summary>
+    public const string UserLookup = """
+        CREATE FUNCTION pgbouncer.user_lookup(IN who text, OUT usename text, OUT passwd text) RETURNS record
+          LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog
+          AS $$ SELECT rolname::text, CASE WHEN rolvaliduntil < pg_catalog.now() THEN NULL ELSE rolpassword END
+                FROM pg_authid WHERE rolname = who AND rolcanlogin AND NOT rolsuper AND NOT rolcreaterole $$
+        """;
+
     private const string Administrator = "pooler-admin";
 
     private readonly PrivateDirectory home;
@@ -133,11 +141,7 @@ public sealed class LocalPgBouncer : IAsyncDisposable
             $"DROP ROLE IF EXISTS {AuthUser}",
             $"CREATE ROLE {AuthUser} LOGIN PASSWORD '{lookup}'",
             "CREATE SCHEMA pgbouncer",
-            """
-            CREATE FUNCTION pgbouncer.user_lookup(IN who text, OUT usename text, OUT passwd text) RETURNS record
-              LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog
-              AS $$ SELECT rolname::text, rolpassword FROM pg_authid WHERE rolname = who AND rolcanlogin AND NOT rolsuper AND NOT rolcreaterole $$
-            """,
+            UserLookup,
             "REVOKE ALL ON FUNCTION pgbouncer.user_lookup(text) FROM PUBLIC",
             $"GRANT USAGE ON SCHEMA pgbouncer TO {AuthUser}",
             $"GRANT EXECUTE ON FUNCTION pgbouncer.user_lookup(text) TO {AuthUser}",
@@ -175,7 +179,7 @@ public sealed class LocalPgBouncer : IAsyncDisposable
             max_db_connections = 4
             default_pool_size = 2
             server_idle_timeout = 5
-            ignore_startup_parameters = extra_float_digits
+            ignore_startup_parameters = extra_float_digits, options
             log_connections = 0
             log_disconnections = 0
 

@@ -68,7 +68,7 @@ internal static class Examples
         "revoke:" + LeaseId, "orders", Noon.AddMinutes(30), false, true, 6, Noon, "role \"b-orders-api-f2ye5w7mnjyomqfe\" cannot be dropped because some objects depend on it");
 
     private static readonly Indicator Indicator = new(
-        "connection-use", "less than 70 % of each database's connections are promised or in use by others", 0.54, "1", true, "orders has the most, 54 %.");
+        "connection-use", "less than 70 % of each database's connections, and of those that may be promised, are taken", 0.54, "1", true, "orders has the most, 54 %.");
 
     private static readonly OpenShape Open = new(7, 4, 1, 12.5, 340.5);
 
