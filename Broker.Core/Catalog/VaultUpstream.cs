@@ -15,7 +15,10 @@ public sealed record VaultUpstream
     /// <summary>PEM file of the authority that signed the server's certificate; null: the system's.</summary>
     public string? CaFile { get; init; }
 
-    /// <summary>How long an answer may take to begin (100 ms to 2 min, default 10 s); a login's, all of it.</summary>
+    /// <summary>
+    /// How long it may take to connect (100 ms to 2 min, default 10 s), and to log a client in or renew its token there, where three seconds are the most.
+    /// Other answers may take a minute and a half to begin, as in Vault, or this where it is longer.
+    /// </summary>
     public TimeSpan Timeout { get; init; } = TimeSpan.FromSeconds(10);
 
     /// <summary>The paths that pass, each including everything below it.</summary>

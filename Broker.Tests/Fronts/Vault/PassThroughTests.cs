@@ -1,7 +1,9 @@
 using System.Text;
 using System.Text.Json.Nodes;
 using Broker.Api.Fronts.Vault.Passing;
+using Broker.Api.Fronts.Vault.Wire;
 using Broker.Core.Audit;
+using Broker.Core.Catalog;
 using Broker.Core.Ledger;
 using Broker.Tests.Authentication;
 using Broker.Tests.Security;
@@ -320,6 +322,36 @@ public sealed class PassThroughTests
         vault.Count("PUT", "auth/token/renew-self").ShouldBeGreaterThan(1);
         await Eventually.HoldsAsync(
             () => Task.FromResult(vault.Seen.Where(request => request.Path == "auth/token/renew-self").Select(request => request.Token).Distinct().Count() == callers.Count), "the others are told of too", Cancellation);
+    }
+
+    // Go's client asks twice more at a 503, and each read of a slow database makes another user there (hashicorp/vault api/client.go DefaultRetryPolicy).
+    [Theory]
+    [InlineData(15, 200)]
+    [InlineData(89, 200)]
+    [InlineData(91, 503)]
+    public async Task What_passes_is_waited_for_as_long_as_Vault_works_on_it(int seconds, int status)
+    {
+        var (time, asked, worked) = (new FakeTimeProvider(), 0, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
+        await using var server = await LoopbackServer.StartAsync(async context =>
+        {
+            Interlocked.Increment(ref asked);
+            await worked.Task.WaitAsync(context.RequestAborted);
+        });
+        using var channel = new UpstreamChannel(new VaultUpstream { Address = server.Address }, time, NullLogger.Instance);
+        var sending = channel.SendAsync(HttpMethod.Get, "database/creds/orders-api", "", null, null, null, Cancellation);
+        await Eventually.HoldsAsync(() => Task.FromResult(Volatile.Read(ref asked) > 0), "it has arrived", Cancellation);
+
+        time.Advance(TimeSpan.FromSeconds(seconds));
+
+        if (status == 503)
+        {
+            (await Should.ThrowAsync<VaultError>(sending)).Status.ShouldBe(503);
+            return;
+        }
+
+        worked.SetResult();
+        using var response = await sending;
+        ((int)response.StatusCode, asked).ShouldBe((status, 1));
     }
 
     [Theory]
