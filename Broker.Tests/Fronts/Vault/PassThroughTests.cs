@@ -626,15 +626,43 @@ public sealed class PassThroughTests
     }
 
     [Fact]
-    public async Task Wrapped_answers_do_not_pass()
+    public async Task L6_What_the_Vault_behind_wraps_is_unwrapped_there_once_and_no_token_of_the_brokers_goes_there()
     {
         await using var vault = await VaultAsync();
         await using var world = World(vault);
-        var caller = await VaultCaller.OfPodAsync(world, await world.ReplicaAsync(), "uid-1");
+        var replica = await world.ReplicaAsync();
+        var (caller, nobody) = (await VaultCaller.OfPodAsync(world, replica, "uid-1"), new VaultCaller(replica));
 
-        (await caller.SendAsync("GET", "secret/data/app", headers: ("X-Vault-Wrap-TTL", "60s"))).Status.ShouldBe(400);
+        var wrapped = await caller.SendAsync("GET", "secret/data/app", headers: ("X-Vault-Wrap-TTL", "60s"));
+        var first = (string)wrapped.Body["wrap_info"]!["token"]!;
+        var looked = await nobody.SendAsync("PUT", "sys/wrapping/lookup", new JsonObject { ["token"] = first });
+        var anew = await caller.SendAsync("PUT", "sys/wrapping/rewrap", new JsonObject { ["token"] = first });
+        var second = (string)anew.Body["wrap_info"]!["token"]!;
+        nobody.Token = second;
+        var unwrapped = await nobody.SendAsync("PUT", "sys/wrapping/unwrap");
 
-        vault.Count("GET", "secret/").ShouldBe(0);
+        ((string?)looked.Body["data"]!["creation_path"], (int)looked.Body["data"]!["creation_ttl"]!).ShouldBe(("secret/data/app", 60));
+        (unwrapped.Status, (string?)unwrapped.Body["data"]?["value"]).ShouldBe((200, "s3cret"), unwrapped.Text);
+        foreach (var gone in new[] { first, second, "hvs.made-up", "hvs.made up" })
+        {
+            foreach (var path in new[] { "lookup", "unwrap", "rewrap" })
+            {
+                var refused = await caller.SendAsync("PUT", $"sys/wrapping/{path}", new JsonObject { ["token"] = gone });
+                (refused.Status, refused.Error).ShouldBe((400, "wrapping token is not valid or does not exist"), $"{path} by {gone}");
+            }
+        }
+
+        Passed(world).ShouldContain(("ordered", "PUT sys/wrapping/unwrap at the Vault behind, by a wrapping token of its own: to be sent"));
+        Passed(world).Count(static record => record == ("granted", "PUT sys/wrapping/unwrap at the Vault behind, by a wrapping token of its own: 200")).ShouldBe(1, "what is looked for in vain is no line in it");
+        world.AuditLines().ShouldNotContain(line => line.Contains(first, StringComparison.Ordinal) || line.Contains(second, StringComparison.Ordinal));
+
+        foreach (var path in new[] { "lookup", "unwrap", "rewrap" })
+        {
+            (await caller.SendAsync("PUT", $"sys/wrapping/{path}", new JsonObject { ["token"] = caller.Token })).Status.ShouldBe(400, path);
+            (await caller.SendAsync("PUT", $"sys/wrapping/{path}")).Status.ShouldBe(400, path);
+        }
+
+        vault.Seen.ShouldNotContain(request => request.Token == caller.Token || request.Body.ToJsonString().Contains(caller.Token!, StringComparison.Ordinal));
     }
 
     [Fact]

@@ -1,5 +1,6 @@
 using System.Text;
 using Broker.Api.Authentication;
+using Broker.Api.Fronts.Vault.Passing;
 using Broker.Api.Fronts.Vault.Wire;
 using Broker.Core.Audit;
 using Broker.Core.Leases;
@@ -14,7 +15,7 @@ namespace Broker.Api.Fronts.Vault.Endpoints;
 /// Response wrapping: with <c>X-Vault-Wrap-TTL</c> an answer is kept for a client with a token that works once
 /// (OpenBao website/content/docs/concepts/response-wrapping.mdx).
 /// </summary>
-internal sealed class Wrapping(WrappedAnswers answers, VaultRequests requests, HandleDesk handles, DeskAudit audit, TimeProvider time) : IVaultEndpoints
+internal sealed class Wrapping(WrappedAnswers answers, WrappedBehind behind, VaultRequests requests, HandleDesk handles, DeskAudit audit, TimeProvider time) : IVaultEndpoints
 {
     private const string Gone = "wrapping token is not valid or does not exist";
     private const int LongestSent = 4096;
@@ -84,6 +85,7 @@ internal sealed class Wrapping(WrappedAnswers answers, VaultRequests requests, H
     {
         call.Must(VaultOperation.Update);
         var token = TokenOf(call) ?? throw VaultError.NoToken();
+        if (behind.MayHave(token)) return await behind.AnswerAsync(call, token);
         if (await answers.RewrapAsync(token, time.GetUtcNow(), Requests.ToItsEnd) is not var (was, answer, another)) throw VaultError.Bad(Gone);
         if (await RecordAsync(call, $"wrapped anew the answer to {answer.Path}") is not { } refusal) return Wrapped(answer, another);
         await answers.UnwrapAsync(another.Reveal(), Requests.ToItsEnd);
@@ -94,6 +96,7 @@ internal sealed class Wrapping(WrappedAnswers answers, VaultRequests requests, H
     {
         call.Must(VaultOperation.Update);
         var token = TokenOf(call) ?? throw VaultError.NoToken();
+        if (behind.MayHave(token)) return await behind.AnswerAsync(call, token);
         var answer = await answers.UnwrapAsync(token, Requests.ToItsEnd) ?? throw VaultError.Bad(Gone);
         if (await RecordAsync(call, $"unwrapped the answer to {answer.Path} of {answer.WrappedAt:O}") is { } refusal) throw await PutBackAsync(token, answer, refusal);
         return new VaultReply { Ready = Encoding.UTF8.GetBytes(answer.Body) };
@@ -110,6 +113,7 @@ internal sealed class Wrapping(WrappedAnswers answers, VaultRequests requests, H
     {
         call.Must(VaultOperation.Read, VaultOperation.Update);
         var token = TokenOf(call) ?? throw VaultError.Bad("missing \"token\" value in input");
+        if (behind.MayHave(token)) return await behind.AnswerAsync(call, token);
         var answer = await answers.LookUpAsync(token, call.Cancellation) ?? throw VaultError.Bad(Gone);
         return new VaultReply
         {

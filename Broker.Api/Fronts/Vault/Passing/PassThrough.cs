@@ -27,7 +27,8 @@ internal sealed class PassThrough(ICatalog catalog, UpstreamLogins logins, Vault
 
     // How up to date the server has to be that answers a read, and how up to date this one is (Vault's api/client.go, WithState and RequireState).
     private const string Index = "X-Vault-Index";
-    private static readonly string[] Forth = [Index, "X-Vault-Inconsistent", "X-Vault-Forward"];
+    // A wrapped answer waits there, where whoever has its token unwraps it (Wrapping).
+    private static readonly string[] Forth = [Index, "X-Vault-Inconsistent", "X-Vault-Forward", "X-Vault-Wrap-TTL", "X-Vault-Wrap-Format"];
     private static readonly string[] Back = ["Content-Type", "Content-Length", "Retry-After", Index];
 
     /// <summary>Whether a path passes.</summary>
@@ -50,7 +51,6 @@ internal sealed class PassThrough(ICatalog catalog, UpstreamLogins logins, Vault
     public async Task PassAsync(VaultCall call)
     {
         var (context, request) = (call.Context, call.Context.Request);
-        if (call.WrapTtl is not null) throw VaultError.Bad($"{call.Path} passes to another Vault, whose wrapped answers could not be unwrapped here: ask without X-Vault-Wrap-TTL");
         if (!IsMethod(request.Method)) throw VaultError.UnsupportedOperation();
         var client = await requests.ClientOfAsync(call, strictly: true);
         if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit) limit.MaxRequestBodySize = LongestBody;
