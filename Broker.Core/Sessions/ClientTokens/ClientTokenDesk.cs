@@ -68,7 +68,12 @@ internal sealed class ClientTokenDesk(ClientTokenLedger ledger, HandleDesk handl
     /// Ends it: every replica refuses it within a second, however many leases were read with it. These are given up then; one that cannot be ends by itself, because
     /// nobody renews it any more, and the record says so.
     /// </summary>
-    public async ValueTask<Refusal?> RevokeAsync(Caller caller, LiveToken live, Origin origin, CancellationToken cancellation)
+    /// <param name="caller">The caller that it proves.</param>
+    /// <param name="live">The token.</param>
+    /// <param name="origin">Where the request came from.</param>
+    /// <param name="cancellation">The caller left.</param>
+    /// <param name="what">What the record says of it.</param>
+    public async ValueTask<Refusal?> RevokeAsync(Caller caller, LiveToken live, Origin origin, CancellationToken cancellation, string what = "revoked")
     {
         var refusal = await GuardedAsync(async () =>
         {
@@ -76,7 +81,7 @@ internal sealed class ClientTokenDesk(ClientTokenLedger ledger, HandleDesk handl
             return null;
         });
         var left = refusal is null ? await handles.RevokeAllOfAsync(caller, live.Id, origin, cancellation) : null;
-        return await RecordAsync(left is null ? "revoked" : $"revoked, and leases that were read with it are left to their own ends ({left.Detail})", caller, live, null, refusal, origin, cancellation);
+        return await RecordAsync(left is null ? what : $"{what}, and leases that were read with it are left to their own ends ({left.Detail})", caller, live, null, refusal, origin, cancellation);
     }
 
     private string? HashOf(ClientToken token) =>

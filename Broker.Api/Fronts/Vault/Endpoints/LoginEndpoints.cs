@@ -8,7 +8,7 @@ using Broker.Core.Sessions.ClientTokens;
 namespace Broker.Api.Fronts.Vault.Endpoints;
 
 /// <summary><c>auth/MOUNT/login</c>: gives a token for a proof.</summary>
-internal sealed class LoginEndpoints(ICatalog catalog, ProofGate gate, AppRoleLogins appRoles, ClientTokenDesk desk, UpstreamLogins upstream, TimeProvider time) : IVaultEndpoints
+internal sealed class LoginEndpoints(ICatalog catalog, ProofGate gate, AppRoleLogins appRoles, ClientTokenDesk desk, TokenEnds ends, UpstreamLogins upstream, TimeProvider time) : IVaultEndpoints
 {
     private const string Login = "/login";
 
@@ -111,10 +111,18 @@ internal sealed class LoginEndpoints(ICatalog catalog, ProofGate gate, AppRoleLo
             throw VaultRefusals.Of(refusal);
         }
 
-        call.Client = new(caller, live!, text!.Reveal());
-        var there = await upstream.LogInAsync(call, mount, call.Client);
-        if (there.Lasts is { } most && most < live!.EndsIn) live = await desk.ShortenAsync(live, most, Requests.ToItsEnd);
-        return TokenReply.Of(live!, text.Reveal(), warning: there.Failure);
+        (call.Client, call.Login) = (new(caller, live!, text!.Reveal()), proven);
+        try
+        {
+            var there = await upstream.LogInAsync(call, mount, call.Client);
+            if (there.Lasts is { } most && most < live!.EndsIn) live = await desk.ShortenAsync(live, most, Requests.ToItsEnd);
+            return TokenReply.Of(live!, text.Reveal(), warning: there.Failure);
+        }
+        catch (OperationCanceledException)
+        {
+            await ends.UndoAsync(call, call.Client, proven); // its client gave up before
+            throw;
+        }
     }
 
     private static string DisplayName(AuthMount mount, Caller caller) =>

@@ -15,7 +15,7 @@ namespace Broker.Api.Fronts.Vault.Endpoints;
 /// Response wrapping: with <c>X-Vault-Wrap-TTL</c> an answer is kept for a client with a token that works once
 /// (OpenBao website/content/docs/concepts/response-wrapping.mdx).
 /// </summary>
-internal sealed class Wrapping(WrappedAnswers answers, WrappedBehind behind, VaultRequests requests, HandleDesk handles, DeskAudit audit, TimeProvider time) : IVaultEndpoints
+internal sealed class Wrapping(WrappedAnswers answers, WrappedBehind behind, VaultRequests requests, HandleDesk handles, TokenEnds ends, DeskAudit audit, TimeProvider time) : IVaultEndpoints
 {
     private const string Gone = "wrapping token is not valid or does not exist";
     private const int LongestSent = 4096;
@@ -35,7 +35,7 @@ internal sealed class Wrapping(WrappedAnswers answers, WrappedBehind behind, Vau
         {
             return Wrapped(answer, await answers.WrapAsync(answer, call.Cancellation), reply.Accessor, reply.Warnings);
         }
-        catch (LedgerException) when (call.Client is not null)
+        catch (Exception e) when (e is LedgerException or OperationCanceledException && call.Client is not null)
         {
             await UndoAsync(call, call.Client, reply);
             throw;
@@ -47,6 +47,7 @@ internal sealed class Wrapping(WrappedAnswers answers, WrappedBehind behind, Vau
     {
         await RecordAsync(call, $"the answer to {call.Path} could not be wrapped: nobody has it", client, AuditOutcome.Failed);
         if (call.Operation is VaultOperation.Read && reply.LeaseId.Length > 0) await handles.RevokeAsync(client.Caller, reply.LeaseId, call.Origin, Requests.ToItsEnd);
+        if (call.Login is { } login) await ends.UndoAsync(call, client, login);
     }
 
     public async ValueTask<VaultReply?> TryAnswerAsync(VaultCall call) => call.Path switch
