@@ -48,7 +48,7 @@ internal sealed class ClientTokenDesk(ClientTokenLedger ledger, HandleDesk handl
         var now = time.GetUtcNow();
         var token = live.Token with { RenewedAt = now, SecretHash = live.Token.SecretHash ?? HashOf(live.Token) };
         var wanted = token.MaxTtl is not null && increment > TimeSpan.Zero ? increment : PeriodOf(token);
-        var given = token.MostLeft(now) is { } most && most < wanted ? TimeSpan.FromSeconds(Math.Floor(most.TotalSeconds)) : wanted;
+        var given = MostLeft(token, now) is { } most && most < wanted ? TimeSpan.FromSeconds(Math.Floor(most.TotalSeconds)) : wanted;
         var refusal = given <= TimeSpan.Zero
             ? new Refusal(RefusalCode.SessionUnknown, "The token has reached its end and cannot be extended. Log in again.")
             : await GuardedAsync(async () => await ledger.RenewAsync(live.Id, token, given, cancellation) ? null : Unknown());
@@ -84,9 +84,13 @@ internal sealed class ClientTokenDesk(ClientTokenLedger ledger, HandleDesk handl
         return await RecordAsync(left is null ? what : $"{what}, and leases that were read with it are left to their own ends ({left.Detail})", caller, live, null, refusal, origin, cancellation);
     }
 
-    private string? HashOf(ClientToken token) =>
-        token.SecretId?.Split('/') is [var role, var name] && catalog.Current.VaultApi.AuthMounts.TryGetValue(token.Mount, out var mount)
-        && mount.AppRoles.TryGetValue(role, out var known) && known.SecretIds.TryGetValue(name, out var secret) ? secret.Hash : null;
+    private string? HashOf(ClientToken token) => SecretOf(token)?.Hash;
+
+    private AppRoleSecret? SecretOf(ClientToken token) => catalog.Current.VaultApi.SecretIdOf(token.Mount, token.SecretId);
+
+    // With its secret id it ends whatever was promised.
+    private TimeSpan? MostLeft(ClientToken token, DateTimeOffset now) =>
+        SecretOf(token)?.ExpiresAt - now is { } secret && !(token.MostLeft(now) < secret) ? secret : token.MostLeft(now);
 
     private static Refusal Unknown() => new(RefusalCode.SessionUnknown, "The token has ended or was revoked. Log in again.");
 

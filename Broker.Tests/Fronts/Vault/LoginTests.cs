@@ -146,10 +146,19 @@ public sealed class LoginTests
         var end = TimeProvider.System.GetUtcNow().AddMinutes(30);
         await using var world = AppRoleWorld(("ExpiresAt", end.ToString("O")));
         var caller = new VaultCaller(await world.ReplicaAsync());
-        caller.Token = (string)(await LogInAsync(caller, "legacy-batch", "the-secret")).Body["auth"]!["client_token"]!;
+        var auth = (await LogInAsync(caller, "legacy-batch", "the-secret")).Body["auth"]!;
+        caller.Token = (string)auth["client_token"]!;
         (await caller.ReadAsync("batch")).Status.ShouldBe(200);
+        ((int)auth["lease_duration"]!).ShouldBeInRange(1600, 1800, "it is told no more than it has");
+        ((int)(await caller.SendAsync("GET", "auth/token/lookup-self")).Body["data"]!["ttl"]!).ShouldBeInRange(1600, 1800);
 
-        world.Time.Forward(TimeSpan.FromMinutes(31));
+        world.Time.Forward(TimeSpan.FromMinutes(10));
+        var renewed = await caller.SendAsync("PUT", "auth/token/renew-self");
+        ((int)renewed.Body["auth"]!["lease_duration"]!).ShouldBeInRange(1000, 1200);
+        renewed.Warning!.ShouldStartWith("TTL of \"");
+        ((int)(await caller.SendAsync("GET", "auth/token/lookup-self")).Body["data"]!["ttl"]!).ShouldBeInRange(1000, 1200);
+
+        world.Time.Forward(TimeSpan.FromMinutes(21));
 
         (await caller.ReadAsync("batch")).Status.ShouldBe(403);
         (await LogInAsync(caller, "legacy-batch", "the-secret")).Status.ShouldBe(400);

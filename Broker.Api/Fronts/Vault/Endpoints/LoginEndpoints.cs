@@ -84,6 +84,8 @@ internal sealed class LoginEndpoints(ICatalog catalog, ProofGate gate, AppRoleLo
 
         // A cluster can say that a pod is gone only while the pod's own token is valid: the token ends with that.
         if (mount.Issuer is { } issuer && current.Identity.Issuers[issuer].TokenReview is not null && caller.ExpiresAt - time.GetUtcNow() is var left && !(left > max)) max = left;
+        var ttl = max < settings.Ttl ? max.Value : settings.Ttl;
+        if (mount.Type == AuthMountType.AppRole && caller.ExpiresAt - time.GetUtcNow() is var rest && rest < ttl) ttl = TimeSpan.FromSeconds(Math.Max(1, Math.Floor(rest.TotalSeconds))); // it ends with its secret id
         var token = new ClientToken(
             TokenReply.NewAccessor(),
             mount.Name,
@@ -94,7 +96,7 @@ internal sealed class LoginEndpoints(ICatalog catalog, ProofGate gate, AppRoleLo
             [.. new[] { "default", role }.Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)],
             MetadataOf(mount, caller, role),
             time.GetUtcNow(),
-            max < settings.Ttl ? max.Value : settings.Ttl,
+            ttl,
             max)
         {
             Proof = proof,
