@@ -594,6 +594,13 @@ public sealed class PassThroughTests
         (await caller.RevokeAsync(read.LeaseId)).Status.ShouldBeOneOf(202, 204);
         vault.Seen.Where(request => request.Path == "sys/leases/revoke").Select(request => request.Body["sync"]?.ToJsonString()).ShouldBe(["true", null], "it is waited for there as it was asked for");
 
+        var another = await caller.SendAsync("GET", "aws/creds/deploy");
+        (await caller.SendAsync("PUT", "sys/leases/revoke-prefix/aws/creds/deploy")).Status.ShouldBe(403, "a prefix of several");
+        vault.LeaseIds.ShouldBe([another.LeaseId]);
+        (await caller.SendAsync("PUT", $"sys/leases/revoke-prefix/{another.LeaseId}")).Status.ShouldBeOneOf(202, 204);
+        vault.LeaseIds.ShouldBeEmpty();
+        vault.Seen.ShouldNotContain(request => request.Path.StartsWith("sys/leases/revoke-prefix", StringComparison.Ordinal));
+
         var own = await caller.ReadAsync();
         (await caller.RenewAsync(own.LeaseId)).Status.ShouldBe(200);
         vault.Seen.ShouldNotContain(request => request.Body.ToJsonString().Contains(own.LeaseId, StringComparison.Ordinal));
