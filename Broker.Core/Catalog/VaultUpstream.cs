@@ -41,6 +41,10 @@ public sealed record VaultUpstream
         return false;
     }
 
+    /// <summary>Whether anything of a mount passes.</summary>
+    /// <param name="mount">Its path, without slashes around it.</param>
+    public bool PassesAnyOf(string mount) => Passes(mount) || Pass.Any(listed => listed.StartsWith(mount + "/", StringComparison.Ordinal));
+
     /// <summary>Whether a path may belong to the mount of one that passes: which part of a listed path is the mount is not known here, so the first counts.</summary>
     public bool PassesAtMountOf(string path)
     {

@@ -673,6 +673,46 @@ public sealed class PassThroughTests
     }
 
     [Fact]
+    public async Task What_a_client_may_do_and_which_mounts_there_are_is_asked_of_the_Vault_behind_for_what_passes()
+    {
+        await using var vault = await VaultAsync();
+        var others = vault.Others;
+        vault.Others = request => request.Path switch
+        {
+            "sys/capabilities-self" => (200, new JsonObject { ["data"] = new JsonObject { ["secret/data/app"] = new JsonArray("read", "update"), ["transit/keys/x"] = new JsonArray("root") } }),
+            "sys/internal/ui/mounts" => (200, new JsonObject
+            {
+                ["data"] = new JsonObject
+                {
+                    ["secret"] = new JsonObject
+                    {
+                        ["secret/"] = new JsonObject { ["type"] = "kv", ["options"] = new JsonObject { ["version"] = "2" } },
+                        ["transit/"] = new JsonObject { ["type"] = "transit" },
+                        ["database/"] = new JsonObject { ["type"] = "of the Vault behind" },
+                    },
+                },
+            }),
+            _ => others(request),
+        };
+        await using var world = World(vault);
+        var caller = await VaultCaller.OfPodAsync(world, await world.ReplicaAsync(), "uid-1");
+
+        var several = (await caller.SendAsync("POST", "sys/capabilities-self", new JsonObject { ["paths"] = new JsonArray("secret/data/app", "transit/keys/x", "database/creds/orders-api", "secret/other") })).Body["data"]!;
+        var one = await caller.SendAsync("POST", "sys/capabilities-self", new JsonObject { ["path"] = "secret/data/app" });
+        var mounts = (await caller.SendAsync("GET", "sys/internal/ui/mounts")).Body["data"]!["secret"]!.AsObject();
+
+        new[] { "secret/data/app", "transit/keys/x", "database/creds/orders-api", "secret/other" }.Select(path => several[path]!.ToJsonString()).ShouldBe(["""["read","update"]""", """["deny"]""", """["read"]""", """["deny"]"""]);
+        one.Body["capabilities"]!.ToJsonString().ShouldBe("""["read","update"]""");
+        mounts.Select(static mount => (mount.Key, (string?)mount.Value!["type"])).Order().ShouldBe([("database/", "database"), ("secret/", "kv")]);
+        vault.Seen.Where(request => request.Path == "sys/capabilities-self").Select(request => request.Body["paths"]!.ToJsonString()).ShouldBe(["""["secret/data/app","secret/other"]""", """["secret/data/app"]"""]);
+        Passed(world).ShouldAllBe(static record => record.Item1 == "granted", "a question is not recorded before it is sent");
+
+        vault.Fail("sys/", new SimulatedFault.Answer(500), times: 2);
+        (await caller.SendAsync("POST", "sys/capabilities-self", new JsonObject { ["path"] = "secret/data/app" })).Body["capabilities"]!.ToJsonString().ShouldBe("""["deny"]""");
+        (await caller.SendAsync("GET", "sys/internal/ui/mounts")).Body["data"]!["secret"]!.AsObject().Select(static mount => mount.Key).ShouldBe(["database/"]);
+    }
+
+    [Fact]
     public async Task Bodies_are_streamed_both_ways()
     {
         var (half, rest) = (new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously), new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
