@@ -712,6 +712,21 @@ public sealed class PassThroughTests
         (await caller.SendAsync("GET", "sys/internal/ui/mounts")).Body["data"]!["secret"]!.AsObject().Select(static mount => mount.Key).ShouldBe(["database/"]);
     }
 
+    // OpenBao's list of everything below a path (OpenBao http/logical.go).
+    [Fact]
+    public async Task OpenBaos_verb_SCAN_passes_and_changes_nothing()
+    {
+        await using var vault = await VaultAsync();
+        vault.Others = static request => (request.Method, request.Path) is ("SCAN", "secret/metadata") ? (200, new JsonObject { ["data"] = new JsonObject { ["keys"] = new JsonArray("a/b") } }) : null;
+        await using var world = World(vault);
+        var caller = await VaultCaller.OfPodAsync(world, await world.ReplicaAsync(), "uid-1");
+
+        var scanned = await caller.SendAsync("SCAN", "secret/metadata");
+
+        scanned.Status.ShouldBe(200, scanned.Text);
+        Passed(world).ShouldBe([("granted", "SCAN secret/metadata: 200")]);
+    }
+
     [Fact]
     public async Task Bodies_are_streamed_both_ways()
     {

@@ -141,7 +141,7 @@ internal sealed class PassThrough(ICatalog catalog, UpstreamLogins logins, Vault
             throw new VaultError(403, WordsFor(client), "this login has no token of the Vault behind the broker, which refused it or did not answer then: log in again");
         // In another namespace it would be another thing.
         var what = $"{method} {((upstream.Settings.Namespace ?? call.Namespace) is { Length: > 0 } space ? space + "/" : "")}{path}";
-        var changes = method.Method is not ("GET" or "HEAD" or "LIST") && path != Capabilities;
+        var changes = method.Method is not ("GET" or "HEAD" or "LIST" or "SCAN") && path != Capabilities;
         if (changes) await RecordAsync(call, client, AuditOutcome.Ordered, $"{what}: to be sent", null);
         HttpResponseMessage response;
         try
@@ -192,7 +192,7 @@ internal sealed class PassThrough(ICatalog catalog, UpstreamLogins logins, Vault
         return told is null || told.Code == refusal?.Code ? told : throw VaultRefusals.Of(told);
     }
 
-    private static bool IsMethod(string method) => method.ToUpperInvariant() is "GET" or "HEAD" or "LIST" or "PUT" or "POST" or "PATCH" or "DELETE";
+    private static bool IsMethod(string method) => method.ToUpperInvariant() is "GET" or "HEAD" or "LIST" or "SCAN" or "PUT" or "POST" or "PATCH" or "DELETE"; // SCAN is OpenBao's: a list of everything below
 
     private static PassedBody? BodyOf(HttpRequest request) =>
         request.HttpContext.Features.Get<IHttpRequestBodyDetectionFeature>() is { CanHaveBody: false } || request.ContentLength is 0 ? null : new PassedBody(request);
