@@ -22,6 +22,12 @@ public sealed record VaultApiSettings
 
     /// <summary>The tokens that logins give.</summary>
     public ClientTokenSettings Tokens { get; init; } = new();
+
+    /// <summary>The secret id of a login; null: it was made with none, or that one is there no more.</summary>
+    /// <param name="mount">The login's mount.</param>
+    /// <param name="name">The secret id's name, as <c>role/name</c>; null: none.</param>
+    internal AppRoleSecret? SecretIdOf(string mount, string? name) =>
+        name?.Split('/') is [var role, var secret] && AuthMounts.TryGetValue(mount, out var known) && known.AppRoles.TryGetValue(role, out var appRole) ? appRole.SecretIds.GetValueOrDefault(secret) : null;
 }
 
 /// <summary>How a login proves who logs in.</summary>

@@ -15,7 +15,10 @@ public sealed record VaultUpstream
     /// <summary>PEM file of the authority that signed the server's certificate; null: the system's.</summary>
     public string? CaFile { get; init; }
 
-    /// <summary>How long an answer may take to begin (100 ms to 2 min, default 10 s); a login's, all of it.</summary>
+    /// <summary>
+    /// How long it may take to connect (100 ms to 2 min, default 10 s), and to log a client in or renew its token there, where three seconds are the most.
+    /// Other answers may take a minute and a half to begin, as in Vault, or this where it is longer.
+    /// </summary>
     public TimeSpan Timeout { get; init; } = TimeSpan.FromSeconds(10);
 
     /// <summary>The paths that pass, each including everything below it.</summary>
@@ -37,6 +40,10 @@ public sealed record VaultUpstream
 
         return false;
     }
+
+    /// <summary>Whether anything of a mount passes.</summary>
+    /// <param name="mount">Its path, without slashes around it.</param>
+    public bool PassesAnyOf(string mount) => Passes(mount) || Pass.Any(listed => listed.StartsWith(mount + "/", StringComparison.Ordinal));
 
     /// <summary>Whether a path may belong to the mount of one that passes: which part of a listed path is the mount is not known here, so the first counts.</summary>
     public bool PassesAtMountOf(string path)

@@ -1,4 +1,5 @@
 using Broker.Core.Audit;
+using Broker.Core.Issuing;
 using Broker.Core.Leases.Handles;
 using Broker.Core.Model;
 using Shouldly;
@@ -142,6 +143,46 @@ public sealed class HandleTests
         for (var more = 0; more < 1000; more++) await ReadAsync(world, a, 1);
 
         (await RenewAsync(world, a, 1, first.Id)).Term.ShouldNotBeNull();
+    }
+
+    // A client is told whole seconds, and takes none for a lease without an end.
+    [Theory]
+    [InlineData(3600, false, 1200, null)]
+    [InlineData(5, false, 5, null)]
+    [InlineData(1, false, 1, null)]
+    [InlineData(0.99, false, null, null)]
+    [InlineData(3600, true, 1200, true)]
+    [InlineData(1.5, true, 1.5, null)]
+    [InlineData(0.99, true, null, null)]
+    public void A_lease_in_its_last_second_is_given_to_nobody(double lease, bool leaving, double? ends, bool? hasLast)
+    {
+        var end = HandleTerms.FirstEnd("id", TimeSpan.FromMinutes(20), TimeSpan.FromSeconds(lease), leaving);
+
+        (end?.EndsIn.TotalSeconds, end?.Last is null ? null : (bool?)true).ShouldBe((ends, hasLast));
+    }
+
+    [Fact]
+    public async Task Whoever_reads_in_a_leases_last_second_is_told_when_to_read_again()
+    {
+        await using var world = new World();
+        var a = await world.ReplicaAsync();
+        await ReadAsync(world, a, 1);
+        world.Issuer.Hangs = true;
+        world.Issuer.RenewFailure = new(IssuerFailure.Unavailable, "away");
+        var outcomes = new List<HandleOutcome>();
+        var end = (await world.LeasesAsync()).Single().ExpiresAt!.Value;
+        while (world.Clock.GetUtcNow() < end)
+        {
+            var left = end - world.Clock.GetUtcNow();
+            if (left > 5 * Minute) await world.PassAsync(4 * Minute);
+            else if (left > 2 * Second) await world.PassAsync(left - 2 * Second);
+            else await world.PassAsync(TimeSpan.FromMilliseconds(100));
+            outcomes.Add(await world.PassAsync(a.Handles.ReadAsync(World.Ask(1, wait: TimeSpan.Zero), Path, "token of 1", default).AsTask(), Minute));
+        }
+
+        outcomes.ShouldAllBe(outcome => outcome.Refusal != null || outcome.Term!.EndsIn >= Second);
+        var refused = outcomes.First(outcome => outcome.Refusal is { Code: RefusalCode.IssuerUnavailable } refusal && refusal.Detail.StartsWith("The lease ends within the second", StringComparison.Ordinal)).Refusal!;
+        refused.RetryAfter.ShouldNotBeNull();
     }
 
     [Theory]

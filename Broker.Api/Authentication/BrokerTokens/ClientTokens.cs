@@ -77,6 +77,7 @@ internal sealed class ClientTokens : IDisposable
         }
 
         var left = known.Live.EndsIn - known.At.Age(time);
+        if (catalog.Current.VaultApi.SecretIdOf(known.Live.Token.Mount, known.Live.Token.SecretId)?.ExpiresAt - time.GetUtcNow() is { } secret && secret < left) left = secret; // it ends with that
         if (left <= TimeSpan.Zero) return Failed(ProofFailure.SessionUnknown);
         var (caller, failure) = await JudgeAsync(context, known, context.RequestAborted);
         if (failure is { } why && (strictly || !why.MayBeGood())) return Failed(why);
@@ -102,7 +103,7 @@ internal sealed class ClientTokens : IDisposable
         var (token, caller) = (known.Live.Token, known.Caller);
         var current = catalog.Current;
         if (!current.VaultApi.AuthMounts.TryGetValue(token.Mount, out var mount)) return (caller, ProofFailure.SessionUnknown);
-        if (mount.Type == AuthMountType.AppRole) return (caller, mount.Name == token.Issuer && IsListed(mount, token, context.Connection.RemoteIpAddress) ? null : ProofFailure.SessionUnknown);
+        if (mount.Type == AuthMountType.AppRole) return (caller, mount.Name == token.Issuer && IsListed(current, token, context.Connection.RemoteIpAddress) ? null : ProofFailure.SessionUnknown);
         if (mount.Issuer != token.Issuer || !current.Identity.Issuers.TryGetValue(token.Issuer, out var issuer)) return (caller, ProofFailure.SessionUnknown);
         if (!SessionDesk.Vouches(issuer, caller)) return (caller, ProofFailure.SessionUnknown);
         if (SpiffeIds.Bind(issuer, caller) is not { } bound) return (caller, ProofFailure.CertificateMissing);
@@ -110,9 +111,8 @@ internal sealed class ClientTokens : IDisposable
     }
 
     // Another secret id under the same name is another one, and where it may be used from is asked at each use, not at the login alone.
-    private bool IsListed(AuthMount mount, ClientToken token, IPAddress? from) =>
-        token.SecretId?.Split('/') is [var role, var name] && mount.AppRoles.TryGetValue(role, out var known)
-        && known.SecretIds.TryGetValue(name, out var secret) && (token.SecretHash ?? secret.Hash) == secret.Hash && secret.IsGood(time.GetUtcNow(), from);
+    private bool IsListed(CatalogSnapshot current, ClientToken token, IPAddress? from) =>
+        current.VaultApi.SecretIdOf(token.Mount, token.SecretId) is { } secret && (token.SecretHash ?? secret.Hash) == secret.Hash && secret.IsGood(time.GetUtcNow(), from);
 
     // A proof that expired took nothing away: that is what the token is for. From then on its key must still be its issuer's.
     private async ValueTask<ProofFailure?> LookAgainAsync(ClientToken token, Caller caller, TokenHash? hash, CancellationToken cancellation)

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Broker.Api.Authentication;
 using Broker.Api.Fronts.Native.Problems;
+using Broker.Api.Fronts.Vault.Endpoints;
 using Broker.Api.Fronts.Vault.Wire;
 using Broker.Core.Catalog;
 using Broker.Core.Identity;
@@ -29,6 +30,9 @@ internal sealed record VaultCall(HttpContext Context, string Path, VaultOperatio
 
     /// <summary>Who makes it, once that is proven; by a login, who was let in. Null: nobody yet.</summary>
     public VaultClient? Client { get; set; }
+
+    /// <summary>The login that it made; null: none.</summary>
+    public Proven? Login { get; set; }
 
     /// <summary>The token it came with; null: none.</summary>
     public string? TokenText => TokenOf(Context);

@@ -83,17 +83,10 @@ internal sealed class HandleDesk(
             grant = grant with { Holder = longer.Holder, HolderEndsIn = longer.HolderEndsIn };
         }
 
-        var ends = grant.LeaseEndsIn < duration ? grant.LeaseEndsIn : duration;
-        var (id, until) = (Handle.NewId(path), default(DateTimeOffset?));
-
-        // Read from a lease that runs out, because its holder has no room to move: reading sooner than that would bring its client the same login again.
-        if (grant.Leaving && HandleTerms.LastEnd(id, grant.LeaseEndsIn, grant.LeaseEndsIn) is var last && last >= Farewell)
-        {
-            until = NowOf(grant) + last;
-            if (last < ends) ends = last;
-        }
-
-        var handle = new Handle(id, ask.Caller.OwnerHash, grant.Holder.Id, grant.Lease.Id, duration, NowOf(grant), null, ends, until);
+        var id = Handle.NewId(path);
+        if (HandleTerms.FirstEnd(id, duration, grant.LeaseEndsIn, grant.Leaving) is not var (ends, last))
+            return (Refusals.IssuerUnavailable("The lease ends within the second, and the next one is not issued yet. Try again shortly."), null);
+        var handle = new Handle(id, ask.Caller.OwnerHash, grant.Holder.Id, grant.Lease.Id, duration, NowOf(grant), null, ends, NowOf(grant) + last);
         await ledger.PutAsync(handle, ends, token, ask.Caller, cancellation);
         return (grant, new(handle, ends));
     }

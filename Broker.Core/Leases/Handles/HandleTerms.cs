@@ -18,6 +18,9 @@ internal static class HandleTerms
 
     private static readonly TimeSpan ShortestMargin = TimeSpan.FromSeconds(2);
 
+    // A client is told whole seconds, and of none it believes that what it reads never ends, or is over.
+    private static readonly TimeSpan Least = TimeSpan.FromSeconds(1);
+
     /// <summary>
     /// The duration of every handle of a lease: no longer than its holder lives without renewal, and no longer than a third of the lease's
     /// life. A lease that takes holders has half of it left (law L3) and is renewed at a third, so that its issuer may be away for a
@@ -27,6 +30,20 @@ internal static class HandleTerms
     {
         var longest = holderTtl < leaseLife / 3 ? holderTtl : leaseLife / 3;
         return TimeSpan.FromSeconds(Math.Max(1, Math.Floor(longest.TotalSeconds)));
+    }
+
+    /// <summary>The end of a new handle, from now.</summary>
+    /// <param name="id">The handle.</param>
+    /// <param name="duration">What it is given while its lease is current.</param>
+    /// <param name="leaseEndsIn">The lease's end.</param>
+    /// <param name="leaving">Whether the lease runs out, because its holder has no room to move: reading sooner than that would bring its client the same login again.</param>
+    /// <returns>Its end, and its final end if it has one already; null: there is too little time left to tell anybody of.</returns>
+    public static (TimeSpan EndsIn, TimeSpan? Last)? FirstEnd(string id, TimeSpan duration, TimeSpan leaseEndsIn, bool leaving)
+    {
+        if (leaseEndsIn < Least) return null;
+        var ends = leaseEndsIn < duration ? leaseEndsIn : duration;
+        var last = leaving ? LastEnd(id, leaseEndsIn, leaseEndsIn) : TimeSpan.Zero;
+        return last < Least ? (ends, null) : (last < ends ? last : ends, last);
     }
 
     /// <summary>Whether the lease holds a handle for its whole duration, and takes new ones.</summary>

@@ -48,7 +48,7 @@ internal sealed class ClientTokenDesk(ClientTokenLedger ledger, HandleDesk handl
         var now = time.GetUtcNow();
         var token = live.Token with { RenewedAt = now, SecretHash = live.Token.SecretHash ?? HashOf(live.Token) };
         var wanted = token.MaxTtl is not null && increment > TimeSpan.Zero ? increment : PeriodOf(token);
-        var given = token.MostLeft(now) is { } most && most < wanted ? TimeSpan.FromSeconds(Math.Floor(most.TotalSeconds)) : wanted;
+        var given = MostLeft(token, now) is { } most && most < wanted ? TimeSpan.FromSeconds(Math.Floor(most.TotalSeconds)) : wanted;
         var refusal = given <= TimeSpan.Zero
             ? new Refusal(RefusalCode.SessionUnknown, "The token has reached its end and cannot be extended. Log in again.")
             : await GuardedAsync(async () => await ledger.RenewAsync(live.Id, token, given, cancellation) ? null : Unknown());
@@ -68,7 +68,12 @@ internal sealed class ClientTokenDesk(ClientTokenLedger ledger, HandleDesk handl
     /// Ends it: every replica refuses it within a second, however many leases were read with it. These are given up then; one that cannot be ends by itself, because
     /// nobody renews it any more, and the record says so.
     /// </summary>
-    public async ValueTask<Refusal?> RevokeAsync(Caller caller, LiveToken live, Origin origin, CancellationToken cancellation)
+    /// <param name="caller">The caller that it proves.</param>
+    /// <param name="live">The token.</param>
+    /// <param name="origin">Where the request came from.</param>
+    /// <param name="cancellation">The caller left.</param>
+    /// <param name="what">What the record says of it.</param>
+    public async ValueTask<Refusal?> RevokeAsync(Caller caller, LiveToken live, Origin origin, CancellationToken cancellation, string what = "revoked")
     {
         var refusal = await GuardedAsync(async () =>
         {
@@ -76,12 +81,16 @@ internal sealed class ClientTokenDesk(ClientTokenLedger ledger, HandleDesk handl
             return null;
         });
         var left = refusal is null ? await handles.RevokeAllOfAsync(caller, live.Id, origin, cancellation) : null;
-        return await RecordAsync(left is null ? "revoked" : $"revoked, and leases that were read with it are left to their own ends ({left.Detail})", caller, live, null, refusal, origin, cancellation);
+        return await RecordAsync(left is null ? what : $"{what}, and leases that were read with it are left to their own ends ({left.Detail})", caller, live, null, refusal, origin, cancellation);
     }
 
-    private string? HashOf(ClientToken token) =>
-        token.SecretId?.Split('/') is [var role, var name] && catalog.Current.VaultApi.AuthMounts.TryGetValue(token.Mount, out var mount)
-        && mount.AppRoles.TryGetValue(role, out var known) && known.SecretIds.TryGetValue(name, out var secret) ? secret.Hash : null;
+    private string? HashOf(ClientToken token) => SecretOf(token)?.Hash;
+
+    private AppRoleSecret? SecretOf(ClientToken token) => catalog.Current.VaultApi.SecretIdOf(token.Mount, token.SecretId);
+
+    // With its secret id it ends whatever was promised.
+    private TimeSpan? MostLeft(ClientToken token, DateTimeOffset now) =>
+        SecretOf(token)?.ExpiresAt - now is { } secret && !(token.MostLeft(now) < secret) ? secret : token.MostLeft(now);
 
     private static Refusal Unknown() => new(RefusalCode.SessionUnknown, "The token has ended or was revoked. Log in again.");
 

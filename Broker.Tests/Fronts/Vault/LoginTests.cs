@@ -5,6 +5,7 @@ using Broker.Core.Audit;
 using Broker.Core.Operators.Indicators;
 using Broker.Core.Sessions.ClientTokens;
 using Broker.Tests.Security;
+using LoadTests.Servers.LocalServers;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Shouldly;
@@ -15,6 +16,7 @@ namespace Broker.Tests.Fronts.Vault;
 /// <summary>Logins: who gets a token, what it is bound to, and how the others are refused.</summary>
 public sealed class LoginTests
 {
+    private const string Undone = "client token revoked, because nobody has the answer to its login, at auth/approle, with secret id legacy/one";
     private static readonly string Hash = Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData("the-secret"u8));
 
     [Fact]
@@ -144,10 +146,19 @@ public sealed class LoginTests
         var end = TimeProvider.System.GetUtcNow().AddMinutes(30);
         await using var world = AppRoleWorld(("ExpiresAt", end.ToString("O")));
         var caller = new VaultCaller(await world.ReplicaAsync());
-        caller.Token = (string)(await LogInAsync(caller, "legacy-batch", "the-secret")).Body["auth"]!["client_token"]!;
+        var auth = (await LogInAsync(caller, "legacy-batch", "the-secret")).Body["auth"]!;
+        caller.Token = (string)auth["client_token"]!;
         (await caller.ReadAsync("batch")).Status.ShouldBe(200);
+        ((int)auth["lease_duration"]!).ShouldBeInRange(1600, 1800, "it is told no more than it has");
+        ((int)(await caller.SendAsync("GET", "auth/token/lookup-self")).Body["data"]!["ttl"]!).ShouldBeInRange(1600, 1800);
 
-        world.Time.Forward(TimeSpan.FromMinutes(31));
+        world.Time.Forward(TimeSpan.FromMinutes(10));
+        var renewed = await caller.SendAsync("PUT", "auth/token/renew-self");
+        ((int)renewed.Body["auth"]!["lease_duration"]!).ShouldBeInRange(1000, 1200);
+        renewed.Warning!.ShouldStartWith("TTL of \"");
+        ((int)(await caller.SendAsync("GET", "auth/token/lookup-self")).Body["data"]!["ttl"]!).ShouldBeInRange(1000, 1200);
+
+        world.Time.Forward(TimeSpan.FromMinutes(21));
 
         (await caller.ReadAsync("batch")).Status.ShouldBe(403);
         (await LogInAsync(caller, "legacy-batch", "the-secret")).Status.ShouldBe(400);
@@ -223,6 +234,56 @@ public sealed class LoginTests
     }
 
     [Fact]
+    public async Task A_login_whose_answer_cannot_be_wrapped_takes_no_use_of_its_secret_id_and_leaves_no_token()
+    {
+        await using var world = AppRoleWorld(("Uses", "1"));
+        var caller = new VaultCaller(await world.ReplicaAsync());
+        world.Cut = static database => database == "~wrapped";
+
+        (await LogInAsync(caller, "legacy-batch", "the-secret", ("X-Vault-Wrap-TTL", "60"))).Status.ShouldBe(503);
+
+        world.Cut = null;
+        world.Audited("session").Select(static record => (string?)record["detail"]).ShouldContain(Undone);
+        (await LogInAsync(caller, "legacy-batch", "the-secret")).Status.ShouldBe(200);
+        (await LogInAsync(caller, "legacy-batch", "the-secret")).Status.ShouldBe(400, "it is used up");
+    }
+
+    [Fact]
+    public async Task A_client_that_gives_up_before_its_login_is_answered_takes_no_use_of_its_secret_id_and_leaves_no_token()
+    {
+        await using var vault = await SimulatedVault.StartAsync();
+        await using var world = AppRoleWorld(("Uses", "1"), behind: vault.Address);
+        using var client = new HttpClient { BaseAddress = await world.ListeningReplicaAsync() };
+        vault.Fail("auth/approle/login", new SimulatedFault.DoAndHang());
+        using var leaves = new CancellationTokenSource();
+        using var body = new StringContent("""{"role_id":"legacy-batch","secret_id":"the-secret"}""");
+        var login = client.PostAsync(new Uri("/v1/auth/approle/login", UriKind.Relative), body, leaves.Token);
+        await Eventually.HoldsAsync(() => Task.FromResult(vault.Count("PUT", "auth/approle/login") == 1), "it is made at the Vault behind too", TestContext.Current.CancellationToken);
+
+        await leaves.CancelAsync();
+        await Should.ThrowAsync<OperationCanceledException>(login);
+
+        await Eventually.HoldsAsync(() => Task.FromResult(world.Audited("session").Any(static record => (string?)record["detail"] == Undone)), "it is undone", TestContext.Current.CancellationToken);
+        await Eventually.HoldsAsync(
+            async () => (await LogInAsync(new VaultCaller(client), "legacy-batch", "the-secret")).Status == 200, "its use is given back", TestContext.Current.CancellationToken);
+    }
+
+    [Fact]
+    public async Task A_Vault_that_hangs_holds_nobody_up_who_logs_in_by_AppRole()
+    {
+        await using var vault = await SimulatedVault.StartAsync();
+        await using var world = AppRoleWorld(("Uses", "0"), behind: vault.Address);
+        var caller = new VaultCaller(await world.ReplicaAsync());
+        vault.Fail("auth/approle/login", new SimulatedFault.DoAndHang());
+        var began = world.Time.GetTimestamp();
+
+        var login = await LogInAsync(caller, "legacy-batch", "the-secret");
+
+        (login.Status, login.Warning is not null).ShouldBe((200, true), login.Text);
+        world.Time.GetElapsedTime(began).ShouldBeLessThan(TimeSpan.FromMinutes(1));
+    }
+
+    [Fact]
     public async Task Each_request_that_proves_nobody_is_counted_and_so_are_all_requests()
     {
         await using var world = new BrokerWorld(
@@ -248,10 +309,10 @@ public sealed class LoginTests
         await Eventually.HoldsAsync(() => Task.FromResult(hour.Counts.Requests >= 9), "a request is counted when its answer has left", TestContext.Current.CancellationToken);
     }
 
-    private static Task<VaultAnswer> LogInAsync(VaultCaller caller, string role, string secret)
+    private static Task<VaultAnswer> LogInAsync(VaultCaller caller, string role, string secret, params (string Name, string Value)[] headers)
     {
         caller.Token = null;
-        return caller.SendAsync("POST", "auth/approle/login", new JsonObject { ["role_id"] = role, ["secret_id"] = secret });
+        return caller.SendAsync("POST", "auth/approle/login", new JsonObject { ["role_id"] = role, ["secret_id"] = secret }, headers);
     }
 
     private static SocketsHttpHandler From(string local) => new()
@@ -265,11 +326,13 @@ public sealed class LoginTests
         },
     };
 
-    private static BrokerWorld AppRoleWorld((string Key, string Value) secret, IAudit? audit = null) => new(
+    private static BrokerWorld AppRoleWorld((string Key, string Value) secret, IAudit? audit = null, Uri? behind = null) => new([
         ("VaultApi:AuthMounts:approle:Type", "AppRole"), ("VaultApi:AuthMounts:approle:AppRoles:legacy:RoleId", "legacy-batch"),
         ("VaultApi:AuthMounts:approle:AppRoles:legacy:SecretIds:one:Hash", Hash), ($"VaultApi:AuthMounts:approle:AppRoles:legacy:SecretIds:one:{secret.Key}", secret.Value),
         ("Roles:batch:Database", "orders"), ("Roles:batch:Issuer", "here"), ("Roles:batch:CreationStatements:0", "CREATE ROLE \"{{name}}\" LOGIN PASSWORD '{{password}}'"),
-        ("Roles:batch:Allow:0:Issuer", "approle"), ("Roles:batch:Allow:0:Claims:role_name", "legacy"))
+        ("Roles:batch:Allow:0:Issuer", "approle"), ("Roles:batch:Allow:0:Claims:role_name", "legacy"),
+        .. behind is null ? Array.Empty<(string, string?)>() : [("VaultApi:Upstream:Address", behind.AbsoluteUri), ("VaultApi:Upstream:Pass:0", "secret"), ("VaultApi:Upstream:Timeout", "00:02:00")],
+    ])
     {
         Services = services =>
         {

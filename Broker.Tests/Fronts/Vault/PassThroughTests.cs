@@ -1,7 +1,9 @@
 using System.Text;
 using System.Text.Json.Nodes;
 using Broker.Api.Fronts.Vault.Passing;
+using Broker.Api.Fronts.Vault.Wire;
 using Broker.Core.Audit;
+using Broker.Core.Catalog;
 using Broker.Core.Ledger;
 using Broker.Tests.Authentication;
 using Broker.Tests.Security;
@@ -298,6 +300,60 @@ public sealed class PassThroughTests
         (await new VaultCaller(replica).LogInAsync(world.Pod("uid-9"))).Warning.ShouldBeNull();
     }
 
+    // Renewals are to be answered at once: some clients read again at a failure.
+    [Fact]
+    public async Task A_Vault_that_hangs_holds_nobody_up_who_renews_and_is_told_of_each_later()
+    {
+        await using var vault = await VaultAsync();
+        await using var world = new BrokerWorld(("VaultApi:Upstream:Address", vault.Address.AbsoluteUri), ("VaultApi:Upstream:Pass:0", "secret"), ("VaultApi:Upstream:Timeout", "00:02:00"));
+        var replica = await world.ReplicaAsync();
+        var callers = new List<VaultCaller>();
+        for (var pod = 0; pod < 5; pod++) callers.Add(await VaultCaller.OfPodAsync(world, replica, $"uid-{pod}"));
+        vault.Fail("auth/token/renew-self", new SimulatedFault.DoAndHang(), times: 10);
+        var began = world.Time.GetTimestamp();
+
+        foreach (var caller in callers) ((int)(await caller.SendAsync("PUT", "auth/token/renew-self")).Body["auth"]!["lease_duration"]!).ShouldBe(3600);
+
+        world.Time.GetElapsedTime(began).ShouldBeLessThan(TimeSpan.FromMinutes(1));
+        vault.Count("PUT", "auth/token/renew-self").ShouldBe(1, "who has not answered is not asked by each that comes");
+        vault.ForgetFaults();
+        world.Time.Forward(TimeSpan.FromSeconds(11));
+        (await callers[0].SendAsync("PUT", "auth/token/renew-self")).Status.ShouldBe(200);
+        vault.Count("PUT", "auth/token/renew-self").ShouldBeGreaterThan(1);
+        await Eventually.HoldsAsync(
+            () => Task.FromResult(vault.Seen.Where(request => request.Path == "auth/token/renew-self").Select(request => request.Token).Distinct().Count() == callers.Count), "the others are told of too", Cancellation);
+    }
+
+    // Go's client asks twice more at a 503, and each read of a slow database makes another user there (hashicorp/vault api/client.go DefaultRetryPolicy).
+    [Theory]
+    [InlineData(15, 200)]
+    [InlineData(89, 200)]
+    [InlineData(91, 503)]
+    public async Task What_passes_is_waited_for_as_long_as_Vault_works_on_it(int seconds, int status)
+    {
+        var (time, asked, worked) = (new FakeTimeProvider(), 0, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
+        await using var server = await LoopbackServer.StartAsync(async context =>
+        {
+            Interlocked.Increment(ref asked);
+            await worked.Task.WaitAsync(context.RequestAborted);
+        });
+        using var channel = new UpstreamChannel(new VaultUpstream { Address = server.Address }, time, NullLogger.Instance);
+        var sending = channel.SendAsync(HttpMethod.Get, "database/creds/orders-api", "", null, null, null, Cancellation);
+        await Eventually.HoldsAsync(() => Task.FromResult(Volatile.Read(ref asked) > 0), "it has arrived", Cancellation);
+
+        time.Advance(TimeSpan.FromSeconds(seconds));
+
+        if (status == 503)
+        {
+            (await Should.ThrowAsync<VaultError>(sending)).Status.ShouldBe(503);
+            return;
+        }
+
+        worked.SetResult();
+        using var response = await sending;
+        ((int)response.StatusCode, asked).ShouldBe((status, 1));
+    }
+
     [Theory]
     [InlineData("team-a", "")]
     [InlineData(null, "team-a/")]
@@ -461,17 +517,16 @@ public sealed class PassThroughTests
     public async Task A_Vault_that_does_not_answer_is_told_so_much_at_a_time()
     {
         await using var vault = await VaultAsync();
-        await using var world = new BrokerWorld(("VaultApi:Upstream:Address", vault.Address.AbsoluteUri), ("VaultApi:Upstream:Pass:0", "secret"), ("VaultApi:Upstream:Timeout", "00:00:20"));
-        var caller = await VaultCaller.OfPodAsync(world, await world.ReplicaAsync(), "uid-1");
-        vault.Fail("auth/token/renew-self", new SimulatedFault.DoAndHang(), times: 10_000);
-        var logins = world.Service<UpstreamLogins>();
+        await using var world = new BrokerWorld(("VaultApi:Upstream:Address", vault.Address.AbsoluteUri), ("VaultApi:Upstream:Pass:0", "secret"), ("VaultApi:Upstream:Timeout", "00:02:00"));
+        var replica = await world.ReplicaAsync();
+        var callers = new List<VaultCaller>();
+        for (var login = 0; login < UpstreamLogins.MostUnderWay + 50; login++) callers.Add(await VaultCaller.OfPodAsync(world, replica, "uid-1"));
+        vault.Fail("auth/token/revoke-self", new SimulatedFault.DoAndHang(), times: 10_000);
 
-        var renewals = Enumerable.Range(0, UpstreamLogins.MostUnderWay + 50).Select(_ => caller.SendAsync("PUT", "auth/token/renew-self")).ToList();
-        await Eventually.HoldsAsync(() => Task.FromResult(renewals.Count(static renewal => renewal.IsCompleted) == 50), "those beyond the bound are answered at once", Cancellation);
-        logins.UnderWay.ShouldBe(UpstreamLogins.MostUnderWay);
+        foreach (var caller in callers) (await caller.SendAsync("PUT", "auth/token/revoke-self")).Status.ShouldBe(204);
 
-        foreach (var renewal in renewals) (await renewal).Status.ShouldBe(200);
-        vault.Count("PUT", "auth/token/renew-self").ShouldBeInRange(1, UpstreamLogins.MostUnderWay);
+        world.Service<UpstreamLogins>().UnderWay.ShouldBe(UpstreamLogins.MostUnderWay);
+        vault.Count("PUT", "auth/token/revoke-self").ShouldBeInRange(0, UpstreamLogins.MostUnderWay);
         world.Heard.All.ShouldContain(heard => heard.Text.Contains("it has not answered to what it was told before", StringComparison.Ordinal));
     }
 
@@ -539,6 +594,13 @@ public sealed class PassThroughTests
         (await caller.RevokeAsync(read.LeaseId)).Status.ShouldBeOneOf(202, 204);
         vault.Seen.Where(request => request.Path == "sys/leases/revoke").Select(request => request.Body["sync"]?.ToJsonString()).ShouldBe(["true", null], "it is waited for there as it was asked for");
 
+        var another = await caller.SendAsync("GET", "aws/creds/deploy");
+        (await caller.SendAsync("PUT", "sys/leases/revoke-prefix/aws/creds/deploy")).Status.ShouldBe(403, "a prefix of several");
+        vault.LeaseIds.ShouldBe([another.LeaseId]);
+        (await caller.SendAsync("PUT", $"sys/leases/revoke-prefix/{another.LeaseId}")).Status.ShouldBeOneOf(202, 204);
+        vault.LeaseIds.ShouldBeEmpty();
+        vault.Seen.ShouldNotContain(request => request.Path.StartsWith("sys/leases/revoke-prefix", StringComparison.Ordinal));
+
         var own = await caller.ReadAsync();
         (await caller.RenewAsync(own.LeaseId)).Status.ShouldBe(200);
         vault.Seen.ShouldNotContain(request => request.Body.ToJsonString().Contains(own.LeaseId, StringComparison.Ordinal));
@@ -571,15 +633,98 @@ public sealed class PassThroughTests
     }
 
     [Fact]
-    public async Task Wrapped_answers_do_not_pass()
+    public async Task L6_What_the_Vault_behind_wraps_is_unwrapped_there_once_and_no_token_of_the_brokers_goes_there()
     {
         await using var vault = await VaultAsync();
         await using var world = World(vault);
+        var replica = await world.ReplicaAsync();
+        var (caller, nobody) = (await VaultCaller.OfPodAsync(world, replica, "uid-1"), new VaultCaller(replica));
+
+        var wrapped = await caller.SendAsync("GET", "secret/data/app", headers: ("X-Vault-Wrap-TTL", "60s"));
+        var first = (string)wrapped.Body["wrap_info"]!["token"]!;
+        var looked = await nobody.SendAsync("PUT", "sys/wrapping/lookup", new JsonObject { ["token"] = first });
+        var anew = await caller.SendAsync("PUT", "sys/wrapping/rewrap", new JsonObject { ["token"] = first });
+        var second = (string)anew.Body["wrap_info"]!["token"]!;
+        nobody.Token = second;
+        var unwrapped = await nobody.SendAsync("PUT", "sys/wrapping/unwrap");
+
+        ((string?)looked.Body["data"]!["creation_path"], (int)looked.Body["data"]!["creation_ttl"]!).ShouldBe(("secret/data/app", 60));
+        (unwrapped.Status, (string?)unwrapped.Body["data"]?["value"]).ShouldBe((200, "s3cret"), unwrapped.Text);
+        foreach (var gone in new[] { first, second, "hvs.made-up", "hvs.made up" })
+        {
+            foreach (var path in new[] { "lookup", "unwrap", "rewrap" })
+            {
+                var refused = await caller.SendAsync("PUT", $"sys/wrapping/{path}", new JsonObject { ["token"] = gone });
+                (refused.Status, refused.Error).ShouldBe((400, "wrapping token is not valid or does not exist"), $"{path} by {gone}");
+            }
+        }
+
+        Passed(world).ShouldContain(("ordered", "PUT sys/wrapping/unwrap at the Vault behind, by a wrapping token of its own: to be sent"));
+        Passed(world).Count(static record => record == ("granted", "PUT sys/wrapping/unwrap at the Vault behind, by a wrapping token of its own: 200")).ShouldBe(1, "what is looked for in vain is no line in it");
+        world.AuditLines().ShouldNotContain(line => line.Contains(first, StringComparison.Ordinal) || line.Contains(second, StringComparison.Ordinal));
+
+        foreach (var path in new[] { "lookup", "unwrap", "rewrap" })
+        {
+            (await caller.SendAsync("PUT", $"sys/wrapping/{path}", new JsonObject { ["token"] = caller.Token })).Status.ShouldBe(400, path);
+            (await caller.SendAsync("PUT", $"sys/wrapping/{path}")).Status.ShouldBe(400, path);
+        }
+
+        vault.Seen.ShouldNotContain(request => request.Token == caller.Token || request.Body.ToJsonString().Contains(caller.Token!, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task What_a_client_may_do_and_which_mounts_there_are_is_asked_of_the_Vault_behind_for_what_passes()
+    {
+        await using var vault = await VaultAsync();
+        var others = vault.Others;
+        vault.Others = request => request.Path switch
+        {
+            "sys/capabilities-self" => (200, new JsonObject { ["data"] = new JsonObject { ["secret/data/app"] = new JsonArray("read", "update"), ["transit/keys/x"] = new JsonArray("root") } }),
+            "sys/internal/ui/mounts" => (200, new JsonObject
+            {
+                ["data"] = new JsonObject
+                {
+                    ["secret"] = new JsonObject
+                    {
+                        ["secret/"] = new JsonObject { ["type"] = "kv", ["options"] = new JsonObject { ["version"] = "2" } },
+                        ["transit/"] = new JsonObject { ["type"] = "transit" },
+                        ["database/"] = new JsonObject { ["type"] = "of the Vault behind" },
+                    },
+                },
+            }),
+            _ => others(request),
+        };
+        await using var world = World(vault);
         var caller = await VaultCaller.OfPodAsync(world, await world.ReplicaAsync(), "uid-1");
 
-        (await caller.SendAsync("GET", "secret/data/app", headers: ("X-Vault-Wrap-TTL", "60s"))).Status.ShouldBe(400);
+        var several = (await caller.SendAsync("POST", "sys/capabilities-self", new JsonObject { ["paths"] = new JsonArray("secret/data/app", "transit/keys/x", "database/creds/orders-api", "secret/other") })).Body["data"]!;
+        var one = await caller.SendAsync("POST", "sys/capabilities-self", new JsonObject { ["path"] = "secret/data/app" });
+        var mounts = (await caller.SendAsync("GET", "sys/internal/ui/mounts")).Body["data"]!["secret"]!.AsObject();
 
-        vault.Count("GET", "secret/").ShouldBe(0);
+        new[] { "secret/data/app", "transit/keys/x", "database/creds/orders-api", "secret/other" }.Select(path => several[path]!.ToJsonString()).ShouldBe(["""["read","update"]""", """["deny"]""", """["read"]""", """["deny"]"""]);
+        one.Body["capabilities"]!.ToJsonString().ShouldBe("""["read","update"]""");
+        mounts.Select(static mount => (mount.Key, (string?)mount.Value!["type"])).Order().ShouldBe([("database/", "database"), ("secret/", "kv")]);
+        vault.Seen.Where(request => request.Path == "sys/capabilities-self").Select(request => request.Body["paths"]!.ToJsonString()).ShouldBe(["""["secret/data/app","secret/other"]""", """["secret/data/app"]"""]);
+        Passed(world).ShouldAllBe(static record => record.Item1 == "granted", "a question is not recorded before it is sent");
+
+        vault.Fail("sys/", new SimulatedFault.Answer(500), times: 2);
+        (await caller.SendAsync("POST", "sys/capabilities-self", new JsonObject { ["path"] = "secret/data/app" })).Body["capabilities"]!.ToJsonString().ShouldBe("""["deny"]""");
+        (await caller.SendAsync("GET", "sys/internal/ui/mounts")).Body["data"]!["secret"]!.AsObject().Select(static mount => mount.Key).ShouldBe(["database/"]);
+    }
+
+    // OpenBao's list of everything below a path (OpenBao http/logical.go).
+    [Fact]
+    public async Task OpenBaos_verb_SCAN_passes_and_changes_nothing()
+    {
+        await using var vault = await VaultAsync();
+        vault.Others = static request => (request.Method, request.Path) is ("SCAN", "secret/metadata") ? (200, new JsonObject { ["data"] = new JsonObject { ["keys"] = new JsonArray("a/b") } }) : null;
+        await using var world = World(vault);
+        var caller = await VaultCaller.OfPodAsync(world, await world.ReplicaAsync(), "uid-1");
+
+        var scanned = await caller.SendAsync("SCAN", "secret/metadata");
+
+        scanned.Status.ShouldBe(200, scanned.Text);
+        Passed(world).ShouldBe([("granted", "SCAN secret/metadata: 200")]);
     }
 
     [Fact]

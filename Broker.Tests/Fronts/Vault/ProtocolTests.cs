@@ -105,6 +105,9 @@ public sealed class ProtocolTests(SharedReplica shared) : IClassFixture<SharedRe
     [InlineData("{\"lease_id\":\"x\",\"lease_id\":null}", 400, "lease_id must be specified")]
     [InlineData("{\"lease_id\":\"\",\"lease_id\":\"x\"}", 400, "lease not found")]
     [InlineData("{\"lease_id\":{}}", 400, "Field validation failed")]
+    [InlineData("{\"lease_id\":\"\"} and more", 400, "lease_id must be specified")]
+    [InlineData("{\"lease_id\":\"\"}{\"lease_id\":\"x\"}", 400, "lease_id must be specified")]
+    [InlineData("{\"lease_id\":\"\"", 400, "error parsing JSON")]
     [InlineData("{\"lease_id\":\"\\ud800\"}", 400, "error parsing JSON")]
     public async Task A_body_is_JSON_whatever_its_content_type_says(string body, int status, string error)
     {

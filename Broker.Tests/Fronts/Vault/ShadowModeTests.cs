@@ -44,6 +44,9 @@ public sealed class ShadowModeTests
         ((bool?)vault.Seen.Single(request => request.Path == "sys/leases/revoke").Body["sync"]).ShouldBe(true);
         row = (await ReportAsync(world, replica)).ShouldHaveSingleItem();
         ((int)row["leases"]!, (int)row["mostLeases"]!).ShouldBe((5, 6));
+        (await callers[0].SendAsync("PUT", "sys/leases/revoke-prefix/database/creds/orders-api")).Status.ShouldBe(403, "a prefix of several");
+        (await callers[0].SendAsync("PUT", $"sys/leases/revoke-prefix/{reads[0].LeaseId}")).Status.ShouldBeOneOf(202, 204);
+        vault.LeaseIds.Order().ShouldBe(reads.Skip(1).Take(4).Select(read => read.LeaseId).Order());
         foreach (var token in vault.LiveTokens.Concat(reads.Select(read => (string)read.Body["data"]!["password"]!)))
             world.Heard.All.ShouldNotContain(heard => heard.Text.Contains(token, StringComparison.Ordinal));
     }

@@ -80,6 +80,7 @@ internal sealed class SimulatedVault : IAsyncDisposable
     private readonly Dictionary<string, Token> tokens = new(StringComparer.Ordinal);
     private readonly Dictionary<string, Lease> leases = new(StringComparer.Ordinal);
     private readonly Dictionary<string, SimulatedRole> roles = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, Wrapped> wrapped = new(StringComparer.Ordinal);
     private readonly List<(string Prefix, SimulatedFault Fault)> faults = [];
     private readonly ConcurrentQueue<SeenRequest> seen = new();
     private readonly SemaphoreSlim sweeping = new(1);
@@ -212,7 +213,7 @@ internal sealed class SimulatedVault : IAsyncDisposable
         }
 
         var (status, reply) = await AnswerAsync(request, path, token, body);
-        if (status == 200 && context.Request.Headers["X-Vault-Wrap-TTL"].FirstOrDefault() is { } wrap && GoDuration.TryParse(wrap, out var wrapped)) reply = Wrap(path, wrapped);
+        if (status == 200 && context.Request.Headers["X-Vault-Wrap-TTL"].FirstOrDefault() is { } wrap && GoDuration.TryParse(wrap, out var ttl)) reply = Wrap(path, ttl, reply);
         if (fault is SimulatedFault.DoAndHang) await Task.Delay(Timeout.InfiniteTimeSpan, time, context.RequestAborted);
         if (fault is SimulatedFault.DoAndDie) context.Abort();
         else await WriteAsync(context, status, reply?.ToJsonString());
@@ -224,6 +225,7 @@ internal sealed class SimulatedVault : IAsyncDisposable
         if (Sealed) return (503, Errors("Vault is sealed"));
         if (path.StartsWith("auth/", StringComparison.Ordinal) && path.EndsWith("/login", StringComparison.Ordinal)) return LogIn(path["auth/".Length..^"/login".Length], body);
 
+        if (path is "sys/wrapping/lookup" or "sys/wrapping/unwrap" or "sys/wrapping/rewrap") return OfWrapped(path, value, body);
         Token? token;
         lock (gate)
         {
@@ -594,20 +596,36 @@ internal sealed class SimulatedVault : IAsyncDisposable
         ["auth"] = auth,
     };
 
-    // The answer itself is dropped: nobody here unwraps.
-    private JsonObject Wrap(string path, TimeSpan ttl)
+    private JsonObject Wrap(string path, TimeSpan ttl, JsonObject? answer)
     {
+        var token = $"hvs.{Random(24)}";
+        lock (gate) wrapped[token] = new(path, ttl, answer, time.GetUtcNow());
         var envelope = Envelope();
         envelope["request_id"] = "";
         envelope["wrap_info"] = new JsonObject
         {
-            ["token"] = $"hvs.{Random(24)}",
+            ["token"] = token,
             ["accessor"] = Random(24),
             ["ttl"] = Seconds(ttl),
             ["creation_time"] = time.GetUtcNow().UtcDateTime,
             ["creation_path"] = path,
         };
         return envelope;
+    }
+
+    // The wrapping token is named in the body, or asks itself; by its own policy it may not rewrap.
+    private (int Status, JsonObject? Body) OfWrapped(string path, string? value, JsonObject body)
+    {
+        if (((string?)body["token"] ?? value) is not { } token) return (400, Errors("missing \"token\" value in input"));
+        lock (gate)
+        {
+            if (path == "sys/wrapping/rewrap" && (value is null || !tokens.ContainsKey(value))) return (403, Errors("permission denied"));
+            if (!wrapped.TryGetValue(token, out var answer) || answer.At + answer.Ttl <= time.GetUtcNow()) return (400, Errors("wrapping token is not valid or does not exist"));
+            if (path == "sys/wrapping/lookup")
+                return (200, Envelope(data: new() { ["creation_path"] = answer.Path, ["creation_time"] = answer.At.UtcDateTime, ["creation_ttl"] = Seconds(answer.Ttl) }));
+            wrapped.Remove(token);
+            return (200, path == "sys/wrapping/unwrap" ? answer.Answer : Wrap(answer.Path, answer.Ttl, answer.Answer));
+        }
     }
 
     private static JsonObject Errors(string? error) =>
@@ -628,6 +646,8 @@ internal sealed class SimulatedVault : IAsyncDisposable
         context.Response.ContentType = "application/json";
         if (body is not null) await context.Response.WriteAsync(body);
     }
+
+    private sealed record Wrapped(string Path, TimeSpan Ttl, JsonObject? Answer, DateTimeOffset At);
 
     private sealed record Token(string Value, SimulatedTokens Settings, DateTimeOffset Created)
     {

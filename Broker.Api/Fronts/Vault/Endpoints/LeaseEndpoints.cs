@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 using Broker.Api.Authentication;
 using Broker.Api.Fronts.Vault.Passing;
 using Broker.Api.Fronts.Vault.Wire;
@@ -11,7 +12,7 @@ namespace Broker.Api.Fronts.Vault.Endpoints;
 /// <c>sys/leases/{renew,revoke,lookup}</c> and their older names. All answer from the ledger; none waits for an issuer or is limited,
 /// because several clients take any failure to renew for the lease's end and read again.
 /// </summary>
-internal sealed class LeaseEndpoints(VaultRequests requests, HandleDesk desk, PassThrough passing, ShadowReads shadow, RenewalPace pace) : IVaultEndpoints
+internal sealed partial class LeaseEndpoints(VaultRequests requests, HandleDesk desk, PassThrough passing, ShadowReads shadow, RenewalPace pace) : IVaultEndpoints
 {
     public async ValueTask<VaultReply?> TryAnswerAsync(VaultCall call)
     {
@@ -20,7 +21,7 @@ internal sealed class LeaseEndpoints(VaultRequests requests, HandleDesk desk, Pa
         if (verb is Verb.RevokePrefix)
         {
             // A whole lease id is the longest prefix of one lease, and some clients end theirs so (Spring Vault 2.1, LeaseEndpoints.LeasesRevokedByPrefix).
-            if (inPath is not { Length: > 0 } whole || (await desk.LookUpAsync(client.Caller, whole, call.Cancellation)).Term is null) throw VaultError.PermissionDenied();
+            if (inPath is not { Length: > 0 } whole || !(IsOfTheVaultBehind(call, whole) || (await desk.LookUpAsync(client.Caller, whole, call.Cancellation)).Term is not null)) throw VaultError.PermissionDenied();
             verb = Verb.Revoke;
         }
 
@@ -40,6 +41,13 @@ internal sealed class LeaseEndpoints(VaultRequests requests, HandleDesk desk, Pa
             _ => await LookUpAsync(call, client, id),
         };
     }
+
+    // By its form: a prefix of several leases is none of it, and there it revokes one that is the client's own, or nothing.
+    private bool IsOfTheVaultBehind(VaultCall call, string id) => (passing.Covers(id) || shadow.MayHave(call.Namespace, id)) && LeaseId().IsMatch(id);
+
+    // Vault ends each with 24 letters, a namespace's with the namespace's id besides (OpenBao vault/expiration.go Register), and before 0.11 with a UUID.
+    [GeneratedRegex(@"/([A-Za-z0-9]{24}(\.[A-Za-z0-9]+)?|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})\z")]
+    private static partial Regex LeaseId();
 
     // A lease of the Vault behind: its reads passed there, so its renewals do.
     private static JsonObject FieldsOf(VaultCall call, string id)

@@ -8,7 +8,7 @@ using Broker.Core.Sessions.ClientTokens;
 namespace Broker.Api.Fronts.Vault.Endpoints;
 
 /// <summary><c>auth/MOUNT/login</c>: gives a token for a proof.</summary>
-internal sealed class LoginEndpoints(ICatalog catalog, ProofGate gate, AppRoleLogins appRoles, ClientTokenDesk desk, UpstreamLogins upstream, TimeProvider time) : IVaultEndpoints
+internal sealed class LoginEndpoints(ICatalog catalog, ProofGate gate, AppRoleLogins appRoles, ClientTokenDesk desk, TokenEnds ends, UpstreamLogins upstream, TimeProvider time) : IVaultEndpoints
 {
     private const string Login = "/login";
 
@@ -84,6 +84,8 @@ internal sealed class LoginEndpoints(ICatalog catalog, ProofGate gate, AppRoleLo
 
         // A cluster can say that a pod is gone only while the pod's own token is valid: the token ends with that.
         if (mount.Issuer is { } issuer && current.Identity.Issuers[issuer].TokenReview is not null && caller.ExpiresAt - time.GetUtcNow() is var left && !(left > max)) max = left;
+        var ttl = max < settings.Ttl ? max.Value : settings.Ttl;
+        if (mount.Type == AuthMountType.AppRole && caller.ExpiresAt - time.GetUtcNow() is var rest && rest < ttl) ttl = TimeSpan.FromSeconds(Math.Max(1, Math.Floor(rest.TotalSeconds))); // it ends with its secret id
         var token = new ClientToken(
             TokenReply.NewAccessor(),
             mount.Name,
@@ -94,7 +96,7 @@ internal sealed class LoginEndpoints(ICatalog catalog, ProofGate gate, AppRoleLo
             [.. new[] { "default", role }.Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)],
             MetadataOf(mount, caller, role),
             time.GetUtcNow(),
-            max < settings.Ttl ? max.Value : settings.Ttl,
+            ttl,
             max)
         {
             Proof = proof,
@@ -111,10 +113,18 @@ internal sealed class LoginEndpoints(ICatalog catalog, ProofGate gate, AppRoleLo
             throw VaultRefusals.Of(refusal);
         }
 
-        call.Client = new(caller, live!, text!.Reveal());
-        var there = await upstream.LogInAsync(call, mount, call.Client);
-        if (there.Lasts is { } most && most < live!.EndsIn) live = await desk.ShortenAsync(live, most, Requests.ToItsEnd);
-        return TokenReply.Of(live!, text.Reveal(), warning: there.Failure);
+        (call.Client, call.Login) = (new(caller, live!, text!.Reveal()), proven);
+        try
+        {
+            var there = await upstream.LogInAsync(call, mount, call.Client);
+            if (there.Lasts is { } most && most < live!.EndsIn) live = await desk.ShortenAsync(live, most, Requests.ToItsEnd);
+            return TokenReply.Of(live!, text.Reveal(), warning: there.Failure);
+        }
+        catch (OperationCanceledException)
+        {
+            await ends.UndoAsync(call, call.Client, proven); // its client gave up before
+            throw;
+        }
     }
 
     private static string DisplayName(AuthMount mount, Caller caller) =>

@@ -1,5 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
+using System.Text.Json.Nodes;
+using Broker.Api.Fronts.Vault.Passing;
 using Broker.Api.Fronts.Vault.Wire;
 using Broker.Api.Health;
 using Broker.Core.Catalog;
@@ -9,7 +11,7 @@ using Microsoft.AspNetCore.Http.Features;
 namespace Broker.Api.Fronts.Vault.Endpoints;
 
 /// <summary>The questions that clients and people ask before everything else: <c>sys/health</c> and its relatives.</summary>
-internal sealed class SystemEndpoints(ICatalog catalog, Readiness readiness, VaultRequests requests, TimeProvider time) : IVaultEndpoints
+internal sealed class SystemEndpoints(ICatalog catalog, Readiness readiness, VaultRequests requests, PassThrough passing, ShadowReads shadow, TimeProvider time) : IVaultEndpoints
 {
     // The version that the answers are like; clients choose their paths by it.
     internal const string Version = "1.14.0";
@@ -39,10 +41,10 @@ internal sealed class SystemEndpoints(ICatalog catalog, Readiness readiness, Vau
                 return Leader();
             case MountsPath:
                 call.Must(VaultOperation.Read);
-                return Mounts(call.TokenText is null ? null : await requests.ClientOfAsync(call, strictly: false));
-            case "sys/capabilities-self":
+                return await MountsAsync(call, call.TokenText is null ? null : await requests.ClientOfAsync(call, strictly: false));
+            case PassThrough.Capabilities:
                 call.Must(VaultOperation.Update);
-                return Capabilities(call, await requests.ClientOfAsync(call, strictly: false));
+                return await CapabilitiesAsync(call, await requests.ClientOfAsync(call, strictly: false));
         }
 
         if (call.After(MountsPath + "/") is { } path)
@@ -146,10 +148,11 @@ internal sealed class SystemEndpoints(ICatalog catalog, Readiness readiness, Vau
         },
     };
 
-    // A caller without a token learns of no mount, because Vault lists only mounts that are made public.
-    private VaultReply Mounts(VaultClient? client)
+    // A caller without a token learns of no mount, because Vault lists only mounts that are made public. Of the Vault behind's those are listed of which something passes.
+    private async ValueTask<VaultReply> MountsAsync(VaultCall call, VaultClient? client)
     {
         var settings = client is null ? new() : catalog.Current.VaultApi;
+        var behind = client is not null && passing.PassesAnyOf("") ? await passing.DataOfAsync(call, client, HttpMethod.Get, MountsPath, null) : null;
         return new()
         {
             Data = json =>
@@ -159,6 +162,11 @@ internal sealed class SystemEndpoints(ICatalog catalog, Readiness readiness, Vau
                 json.WriteEndObject();
                 json.WriteStartObject("secret");
                 foreach (var mount in settings.SecretMounts.Values) WriteListed(json, mount.Name, MountEntry.Database);
+                if (behind is { } data && data.TryGetProperty("secret", out var secret) && secret.ValueKind == JsonValueKind.Object)
+                {
+                    foreach (var mount in secret.EnumerateObject().Where(mount => passing.PassesAnyOf(mount.Name.TrimEnd('/')) && !settings.SecretMounts.ContainsKey(mount.Name.TrimEnd('/')))) mount.WriteTo(json);
+                }
+
                 json.WriteEndObject();
             },
         };
@@ -204,21 +212,36 @@ internal sealed class SystemEndpoints(ICatalog catalog, Readiness readiness, Vau
         AuthMount? Longest(string below) => settings.AuthMounts.Values.Where(known => below.StartsWith(known.Name + "/", StringComparison.Ordinal) && known.Name.Length >= below.Length - rest.Length).MaxBy(known => known.Name.Length);
     }
 
-    private VaultReply Capabilities(VaultCall call, VaultClient client)
+    private async ValueTask<VaultReply> CapabilitiesAsync(VaultCall call, VaultClient client)
     {
         var (several, one) = (call.Body.Texts("paths"), call.Body.Texts("path"));
         call.Body.Text("token"); // the command line sends its own
         var paths = several.Count > 0 ? several : one;
         if (paths.Count == 0) throw VaultError.Bad("paths must be supplied");
+
+        // Of what passes, the Vault behind knows what this client may do.
+        var passed = paths.Where(path => Passes(call.Namespace, path.Trim('/'))).ToList();
+        var behind = passed.Count == 0 ? null : await passing.DataOfAsync(call, client, HttpMethod.Post, PassThrough.Capabilities, new() { ["paths"] = new JsonArray([.. passed.Select(path => JsonValue.Create(path))]) });
         return new()
         {
             DataOnTopToo = true,
             Data = json =>
             {
-                foreach (var path in paths) json.WriteTexts(path, CapabilitiesOf(path.Trim('/'), call.Namespace, client.Caller));
-                if (paths.Count == 1) json.WriteTexts("capabilities", CapabilitiesOf(paths[0].Trim('/'), call.Namespace, client.Caller));
+                foreach (var path in paths.Distinct(StringComparer.Ordinal)) json.WriteTexts(path, Of(path));
+                if (paths.Count == 1) json.WriteTexts("capabilities", Of(paths[0]));
             },
         };
+
+        IEnumerable<string> Of(string path) =>
+            !passed.Contains(path) ? CapabilitiesOf(path.Trim('/'), call.Namespace, client.Caller)
+            : behind is { } data && data.TryGetProperty(path, out var known) && known.ValueKind == JsonValueKind.Array ? known.EnumerateArray().Select(static one => one.ToString())
+            : ["deny"];
+    }
+
+    private bool Passes(string? outer, string whole)
+    {
+        var (space, path) = PathInNamespace.Split(catalog.Current.VaultApi, outer, whole);
+        return passing.Covers(path) || shadow.Covers(space, path);
     }
 
     private string[] CapabilitiesOf(string whole, string? outer, Caller caller)

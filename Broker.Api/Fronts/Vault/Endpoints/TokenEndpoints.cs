@@ -12,7 +12,7 @@ namespace Broker.Api.Fronts.Vault.Endpoints;
 /// <c>auth/token/…</c>: questions of a client about its own token, or about one that it names. A client that can name a token could use it, so that is
 /// enough; an accessor opens nothing, and another client's is not available. A token in the address is not a path here: it would be logged in many places.
 /// </summary>
-internal sealed class TokenEndpoints(VaultRequests requests, ClientTokens tokens, ClientTokenDesk desk, UpstreamLogins upstream, TimeProvider time) : IVaultEndpoints
+internal sealed class TokenEndpoints(VaultRequests requests, ClientTokens tokens, ClientTokenDesk desk, TokenEnds ends, UpstreamLogins upstream, TimeProvider time) : IVaultEndpoints
 {
     public async ValueTask<VaultReply?> TryAnswerAsync(VaultCall call)
     {
@@ -112,16 +112,8 @@ internal sealed class TokenEndpoints(VaultRequests requests, ClientTokens tokens
         return TokenReply.Of(live, shown, wanted, most: most);
     }
 
-    private async ValueTask<VaultReply> RevokeAsync(VaultCall call, VaultClient client)
-    {
-        var refusal = await desk.RevokeAsync(client.Caller, client.Live, call.Origin, Requests.ToItsEnd);
-        tokens.Forget(client.Live.Id);
-
-        // It is gone also where that could not be recorded, and nobody asks a second time with it.
-        if (refusal is not { Code: RefusalCode.LedgerUnavailable }) upstream.Revoked(client.Live);
-        if (refusal is not null) throw VaultRefusals.Of(refusal);
-        return VaultReply.NoContent;
-    }
+    private async ValueTask<VaultReply> RevokeAsync(VaultCall call, VaultClient client) =>
+        await ends.RevokeAsync(call, client) is { } refusal ? throw VaultRefusals.Of(refusal) : VaultReply.NoContent;
 
     private static (Action Action, Whose Whose)? VerbOf(string verb) => verb switch
     {

@@ -13,7 +13,7 @@ internal static class TokenReply
     public static VaultReply Of(LiveToken live, string text, TimeSpan? asked = null, string? warning = null, TimeSpan? most = null) => new()
     {
         Accessor = live.Token.Accessor,
-        Warnings = asked is { } wanted ? [Capped(wanted, most ?? live.Token.MaxTtl ?? live.Token.Ttl)] : warning is not null ? [warning] : [],
+        Warnings = asked is { } wanted ? [Capped(wanted, most ?? live.Token.MaxTtl ?? live.EndsIn)] : warning is not null ? [warning] : [],
         Auth = json =>
         {
             var token = live.Token;

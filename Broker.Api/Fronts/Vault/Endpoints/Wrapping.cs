@@ -1,5 +1,6 @@
 using System.Text;
 using Broker.Api.Authentication;
+using Broker.Api.Fronts.Vault.Passing;
 using Broker.Api.Fronts.Vault.Wire;
 using Broker.Core.Audit;
 using Broker.Core.Leases;
@@ -14,7 +15,7 @@ namespace Broker.Api.Fronts.Vault.Endpoints;
 /// Response wrapping: with <c>X-Vault-Wrap-TTL</c> an answer is kept for a client with a token that works once
 /// (OpenBao website/content/docs/concepts/response-wrapping.mdx).
 /// </summary>
-internal sealed class Wrapping(WrappedAnswers answers, VaultRequests requests, HandleDesk handles, DeskAudit audit, TimeProvider time) : IVaultEndpoints
+internal sealed class Wrapping(WrappedAnswers answers, WrappedBehind behind, VaultRequests requests, HandleDesk handles, TokenEnds ends, DeskAudit audit, TimeProvider time) : IVaultEndpoints
 {
     private const string Gone = "wrapping token is not valid or does not exist";
     private const int LongestSent = 4096;
@@ -34,7 +35,7 @@ internal sealed class Wrapping(WrappedAnswers answers, VaultRequests requests, H
         {
             return Wrapped(answer, await answers.WrapAsync(answer, call.Cancellation), reply.Accessor, reply.Warnings);
         }
-        catch (LedgerException) when (call.Client is not null)
+        catch (Exception e) when (e is LedgerException or OperationCanceledException && call.Client is not null)
         {
             await UndoAsync(call, call.Client, reply);
             throw;
@@ -46,6 +47,7 @@ internal sealed class Wrapping(WrappedAnswers answers, VaultRequests requests, H
     {
         await RecordAsync(call, $"the answer to {call.Path} could not be wrapped: nobody has it", client, AuditOutcome.Failed);
         if (call.Operation is VaultOperation.Read && reply.LeaseId.Length > 0) await handles.RevokeAsync(client.Caller, reply.LeaseId, call.Origin, Requests.ToItsEnd);
+        if (call.Login is { } login) await ends.UndoAsync(call, client, login);
     }
 
     public async ValueTask<VaultReply?> TryAnswerAsync(VaultCall call) => call.Path switch
@@ -84,6 +86,7 @@ internal sealed class Wrapping(WrappedAnswers answers, VaultRequests requests, H
     {
         call.Must(VaultOperation.Update);
         var token = TokenOf(call) ?? throw VaultError.NoToken();
+        if (behind.MayHave(token)) return await behind.AnswerAsync(call, token);
         if (await answers.RewrapAsync(token, time.GetUtcNow(), Requests.ToItsEnd) is not var (was, answer, another)) throw VaultError.Bad(Gone);
         if (await RecordAsync(call, $"wrapped anew the answer to {answer.Path}") is not { } refusal) return Wrapped(answer, another);
         await answers.UnwrapAsync(another.Reveal(), Requests.ToItsEnd);
@@ -94,6 +97,7 @@ internal sealed class Wrapping(WrappedAnswers answers, VaultRequests requests, H
     {
         call.Must(VaultOperation.Update);
         var token = TokenOf(call) ?? throw VaultError.NoToken();
+        if (behind.MayHave(token)) return await behind.AnswerAsync(call, token);
         var answer = await answers.UnwrapAsync(token, Requests.ToItsEnd) ?? throw VaultError.Bad(Gone);
         if (await RecordAsync(call, $"unwrapped the answer to {answer.Path} of {answer.WrappedAt:O}") is { } refusal) throw await PutBackAsync(token, answer, refusal);
         return new VaultReply { Ready = Encoding.UTF8.GetBytes(answer.Body) };
@@ -110,6 +114,7 @@ internal sealed class Wrapping(WrappedAnswers answers, VaultRequests requests, H
     {
         call.Must(VaultOperation.Read, VaultOperation.Update);
         var token = TokenOf(call) ?? throw VaultError.Bad("missing \"token\" value in input");
+        if (behind.MayHave(token)) return await behind.AnswerAsync(call, token);
         var answer = await answers.LookUpAsync(token, call.Cancellation) ?? throw VaultError.Bad(Gone);
         return new VaultReply
         {

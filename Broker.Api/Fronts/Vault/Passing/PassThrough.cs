@@ -18,6 +18,9 @@ namespace Broker.Api.Fronts.Vault.Passing;
 /// </summary>
 internal sealed class PassThrough(ICatalog catalog, UpstreamLogins logins, VaultRequests requests, DeskAudit audit, TimeProvider time)
 {
+    /// <summary>Where a client asks what it may do. It changes nothing, by whatever verb.</summary>
+    public const string Capabilities = "sys/capabilities-self";
+
     private const string Preflight = "sys/internal/ui/mounts/";
 
     // Vault's own limit (OpenBao http/handler.go DefaultMaxRequestSize): the body is streamed, so it costs no memory here.
@@ -27,7 +30,8 @@ internal sealed class PassThrough(ICatalog catalog, UpstreamLogins logins, Vault
 
     // How up to date the server has to be that answers a read, and how up to date this one is (Vault's api/client.go, WithState and RequireState).
     private const string Index = "X-Vault-Index";
-    private static readonly string[] Forth = [Index, "X-Vault-Inconsistent", "X-Vault-Forward"];
+    // A wrapped answer waits there, where whoever has its token unwraps it (Wrapping).
+    private static readonly string[] Forth = [Index, "X-Vault-Inconsistent", "X-Vault-Forward", "X-Vault-Wrap-TTL", "X-Vault-Wrap-Format"];
     private static readonly string[] Back = ["Content-Type", "Content-Length", "Retry-After", Index];
 
     /// <summary>Whether a path passes.</summary>
@@ -45,17 +49,20 @@ internal sealed class PassThrough(ICatalog catalog, UpstreamLogins logins, Vault
         return settings.MountOf(asked.Space, asked.Path) is null && upstream.Settings.PassesAtMountOf(asked.Path);
     }
 
+    /// <summary>Whether anything of a mount passes.</summary>
+    /// <param name="mount">Its path, without slashes around it; empty: of any.</param>
+    public bool PassesAnyOf(string mount) => logins.Channel is { Settings.Pass: { Count: > 0 } } upstream && (mount.Length == 0 || upstream.Settings.PassesAnyOf(mount));
+
     /// <summary>Passes a request whose body has not been read.</summary>
     /// <exception cref="VaultError">It is refused, or the Vault behind does not answer; nothing was written.</exception>
     public async Task PassAsync(VaultCall call)
     {
         var (context, request) = (call.Context, call.Context.Request);
-        if (call.WrapTtl is not null) throw VaultError.Bad($"{call.Path} passes to another Vault, whose wrapped answers could not be unwrapped here: ask without X-Vault-Wrap-TTL");
         if (!IsMethod(request.Method)) throw VaultError.UnsupportedOperation();
         var client = await requests.ClientOfAsync(call, strictly: true);
         if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit) limit.MaxRequestBodySize = LongestBody;
         using var content = BodyOf(request);
-        using var response = await SendAsync(call, client, new HttpMethod(request.Method.ToUpperInvariant()), call.Path, request.QueryString.Value ?? "", content);
+        using var response = await SendAsync(call, client, new HttpMethod(request.Method.ToUpperInvariant()), call.Path, request.QueryString.Value ?? "", content, Forth, call.Cancellation);
 
         context.Response.StatusCode = (int)response.StatusCode;
         foreach (var name in Back)
@@ -78,8 +85,7 @@ internal sealed class PassThrough(ICatalog catalog, UpstreamLogins logins, Vault
     /// <exception cref="VaultError">It is refused, or the Vault behind does not answer.</exception>
     public async ValueTask<VaultReply> AskAsync(VaultCall call, VaultClient client, string path, JsonObject fields)
     {
-        using var content = new ByteArrayContent(JsonSerializer.SerializeToUtf8Bytes(fields));
-        content.Headers.TryAddWithoutValidation("Content-Type", "application/json");
+        using var content = ContentOf(fields);
         return await AskAsync(call, client, HttpMethod.Put, path, content);
     }
 
@@ -87,7 +93,7 @@ internal sealed class PassThrough(ICatalog catalog, UpstreamLogins logins, Vault
     /// <exception cref="VaultError">It is refused, or the Vault behind does not answer.</exception>
     public async ValueTask<VaultReply> AskAsync(VaultCall call, VaultClient client, HttpMethod method, string path, HttpContent? content)
     {
-        using var response = await SendAsync(call, client, method, path, "", content);
+        using var response = await SendAsync(call, client, method, path, "", content, Forth, call.Cancellation);
         return new VaultReply
         {
             Status = (int)response.StatusCode,
@@ -96,22 +102,52 @@ internal sealed class PassThrough(ICatalog catalog, UpstreamLogins logins, Vault
         };
     }
 
+    /// <summary>
+    /// The data of an answer to a question that the broker asks there for a client, to complete its own answer; null: there are none, or not as soon as a login would be waited for.
+    /// </summary>
+    public async ValueTask<JsonElement?> DataOfAsync(VaultCall call, VaultClient client, HttpMethod method, string path, JsonObject? fields)
+    {
+        if (logins.Channel is not { } upstream) return null;
+        using var deadline = new CancellationTokenSource(UpstreamLogins.WaitFor(upstream), time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, call.Cancellation);
+        try
+        {
+            using var content = fields is null ? null : ContentOf(fields);
+            using var response = await SendAsync(call, client, method, path, "", content, [], either.Token);
+            if (!response.IsSuccessStatusCode) return null;
+            using var json = JsonDocument.Parse(await response.Content.ReadAsByteArrayAsync(either.Token));
+            return json.RootElement.ValueKind == JsonValueKind.Object && json.RootElement.TryGetProperty("data", out var data) && data.ValueKind == JsonValueKind.Object ? data.Clone() : null;
+        }
+        catch (Exception e) when (e is VaultError or HttpRequestException or IOException or JsonException || (e is OperationCanceledException && !call.Cancellation.IsCancellationRequested))
+        {
+            return null; // what was asked, and that it was not answered, is on record
+        }
+    }
+
+    private static ByteArrayContent ContentOf(JsonObject fields)
+    {
+        var content = new ByteArrayContent(JsonSerializer.SerializeToUtf8Bytes(fields));
+        content.Headers.TryAddWithoutValidation("Content-Type", "application/json");
+        return content;
+    }
+
     // The record is written before the answer (law L7). A request that may change something there is recorded before it is sent, is completed
     // even if the caller leaves, and its outcome is recorded too, known or not.
-    private async Task<HttpResponseMessage> SendAsync(VaultCall call, VaultClient client, HttpMethod method, string path, string query, HttpContent? content)
+    private async Task<HttpResponseMessage> SendAsync(
+        VaultCall call, VaultClient client, HttpMethod method, string path, string query, HttpContent? content, string[] forth, CancellationToken cancellation)
     {
         var upstream = logins.Channel ?? throw VaultError.NoHandler(path);
         if (await logins.TokenOfAsync(call, client) is not { } token)
             throw new VaultError(403, WordsFor(client), "this login has no token of the Vault behind the broker, which refused it or did not answer then: log in again");
         // In another namespace it would be another thing.
         var what = $"{method} {((upstream.Settings.Namespace ?? call.Namespace) is { Length: > 0 } space ? space + "/" : "")}{path}";
-        var changes = method.Method is not ("GET" or "HEAD" or "LIST");
+        var changes = method.Method is not ("GET" or "HEAD" or "LIST" or "SCAN") && path != Capabilities;
         if (changes) await RecordAsync(call, client, AuditOutcome.Ordered, $"{what}: to be sent", null);
         HttpResponseMessage response;
         try
         {
-            var headers = Forth.SelectMany(name => call.Context.Request.Headers[name].Select(value => KeyValuePair.Create(name, value)));
-            response = await upstream.SendAsync(method, path, query, token, call.Namespace, content, changes ? Requests.ToItsEnd : call.Cancellation, headers);
+            var headers = forth.SelectMany(name => call.Context.Request.Headers[name].Select(value => KeyValuePair.Create(name, value)));
+            response = await upstream.SendAsync(method, path, query, token, call.Namespace, content, changes ? Requests.ToItsEnd : cancellation, headers);
         }
         catch (Exception e) when (e is VaultError or BadHttpRequestException or OperationCanceledException)
         {
@@ -156,7 +192,7 @@ internal sealed class PassThrough(ICatalog catalog, UpstreamLogins logins, Vault
         return told is null || told.Code == refusal?.Code ? told : throw VaultRefusals.Of(told);
     }
 
-    private static bool IsMethod(string method) => method.ToUpperInvariant() is "GET" or "HEAD" or "LIST" or "PUT" or "POST" or "PATCH" or "DELETE";
+    private static bool IsMethod(string method) => method.ToUpperInvariant() is "GET" or "HEAD" or "LIST" or "SCAN" or "PUT" or "POST" or "PATCH" or "DELETE"; // SCAN is OpenBao's: a list of everything below
 
     private static PassedBody? BodyOf(HttpRequest request) =>
         request.HttpContext.Features.Get<IHttpRequestBodyDetectionFeature>() is { CanHaveBody: false } || request.ContentLength is 0 ? null : new PassedBody(request);

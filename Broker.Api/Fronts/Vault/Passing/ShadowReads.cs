@@ -23,10 +23,9 @@ internal sealed class ShadowReads(ICatalog catalog, UpstreamLogins logins, PassT
     /// <summary>Whether a lease may belong to the Vault behind, so that the broker does not know it itself.</summary>
     public bool MayHave(string? space, string lease) => NameOf(space, lease[..Math.Max(0, lease.LastIndexOf('/'))]) is not null;
 
-    /// <summary>Passes a read.</summary>
+    /// <summary>Passes a read. One that is wrapped is not counted: only whoever unwraps it learns its lease.</summary>
     public async ValueTask<VaultReply> ReadAsync(VaultCall call, VaultClient client)
     {
-        if (call.WrapTtl is not null) throw VaultError.Bad("a read that passes to another Vault is not wrapped here: ask without X-Vault-Wrap-TTL");
         var reply = await passing.AskAsync(call, client, HttpMethod.Get, call.Path, null);
         if (TermOf(reply) is var (lease, duration)) await desk.ReadAsync(call.Path, RoleOf(call), Hash(lease), HolderOf(call, client), duration, call.Cancellation);
         return reply;

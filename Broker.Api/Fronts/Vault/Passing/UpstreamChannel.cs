@@ -11,6 +11,10 @@ namespace Broker.Api.Fronts.Vault.Passing;
 internal sealed class UpstreamChannel : IDisposable
 {
     private static readonly TimeSpan ConnectionLifetime = TimeSpan.FromMinutes(2);
+
+    // As long as Vault itself works on one request (default_max_request_duration). Go's client asks twice more at a 503, and each of its reads makes a database user there:
+    // whoever asked ends the wait sooner.
+    private static readonly TimeSpan LongestWork = TimeSpan.FromSeconds(90);
     private readonly HttpClient client;
     private readonly TimeProvider time;
 
@@ -35,7 +39,7 @@ internal sealed class UpstreamChannel : IDisposable
 
     public VaultUpstream Settings { get; }
 
-    /// <summary>Sends a request, and answers when its answer begins.</summary>
+    /// <summary>Sends a request, and answers when its answer begins, which is waited for as long as Vault itself works on one.</summary>
     /// <param name="method">The verb.</param>
     /// <param name="path">The path behind <c>/v1/</c>, unescaped.</param>
     /// <param name="query">With its question mark; empty: none.</param>
@@ -55,9 +59,9 @@ internal sealed class UpstreamChannel : IDisposable
         foreach (var (name, value) in headers ?? []) request.Headers.TryAddWithoutValidation(name, value);
 
         // Not disposed: the body may still end after its answer has begun.
-        var deadline = new CancellationTokenSource(Timeout.InfiniteTimeSpan, time);
-        if (content is PassedBody body) body.Sent = () => deadline.CancelAfter(Settings.Timeout);
-        else deadline.CancelAfter(Settings.Timeout);
+        var (deadline, work) = (new CancellationTokenSource(Timeout.InfiniteTimeSpan, time), Settings.Timeout > LongestWork ? Settings.Timeout : LongestWork);
+        if (content is PassedBody body) body.Sent = () => deadline.CancelAfter(work);
+        else deadline.CancelAfter(work);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellation);
         try
         {

@@ -26,8 +26,8 @@ internal sealed class UpstreamLogins(ICatalog catalog, UpstreamTokens tokens, Ti
     private static readonly Dictionary<string, string> NoFields = [];
     private static readonly string[] Proofs = ["role", "jwt", "role_id", "secret_id"];
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
-    // A client that starts may give up after ten seconds (bank-vaults/vault-sdk vault/client.go).
-    private static readonly TimeSpan LongestLogin = TimeSpan.FromSeconds(3);
+    // A client that starts may give up after ten seconds (bank-vaults/vault-sdk vault/client.go), and one that renews may read again.
+    private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(3);
     private static readonly TimeSpan BetweenTries = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan LongestFarewell = TimeSpan.FromSeconds(5);
 
@@ -36,6 +36,7 @@ internal sealed class UpstreamLogins(ICatalog catalog, UpstreamTokens tokens, Ti
     private readonly ConcurrentDictionary<Task, byte> underWay = new();
     private readonly Lock gate = new();
     private readonly List<(UpstreamChannel Channel, ITimer End)> former = [];
+    private readonly CancellationTokenSource leaving = new();
     private readonly FastConcurrentLru<string, (Moment At, Task Done)> again = new(Environment.ProcessorCount, MostAgain, StringComparer.Ordinal);
     private volatile Silence? silence;
     private UpstreamChannel? channel;
@@ -61,20 +62,26 @@ internal sealed class UpstreamLogins(ICatalog catalog, UpstreamTokens tokens, Ti
     }
 
     /// <summary>
-    /// Logs in there too. A Vault that does not answer holds up nobody whose proof is kept and can be tried again: it is waited for briefly, and not by each that comes.
+    /// Logs in there too. A Vault that does not answer holds up nobody: it is waited for briefly, and not by each that comes with a proof that is kept and can be tried again.
     /// </summary>
     public async ValueTask<UpstreamLogin> LogInAsync(VaultCall call, AuthMount mount, VaultClient client)
     {
         if (Channel is not { } upstream) return default;
         var fields = Proofs.Select(name => KeyValuePair.Create(name, call.Body.Text(name)!)).Where(field => field.Value is { Length: > 0 }).ToDictionary(StringComparer.Ordinal);
-        if (client.Live.Token.Proof is null) return await LogInAsync(upstream, call, call.Path, mount.Name, client, fields, null, call.Cancellation);
-        if (silence is { } since && since.At.Age(time) < BetweenTries) return new(NotAnswered);
-        var within = upstream.Settings.Timeout < LongestLogin ? upstream.Settings.Timeout : LongestLogin;
-        var began = time.GetTimestamp();
+        if (client.Live.Token.Proof is not null && SilentFor is not null) return new(NotAnswered);
+        var (within, began) = (WaitFor(upstream), time.GetTimestamp());
         var login = await LogInAsync(upstream, call, call.Path, mount.Name, client, fields, within, call.Cancellation);
-        silence = login.Failure == NotAnswered && time.GetElapsedTime(began) >= within / 2 ? new(Moment.Now(time)) : null;
+        Hear(login.Failure != NotAnswered, began, within);
         return login;
     }
+
+    /// <summary>How long a client's request waits at most for what is done there besides.</summary>
+    public static TimeSpan WaitFor(UpstreamChannel upstream) => upstream.Settings.Timeout < LongestWait ? upstream.Settings.Timeout : LongestWait;
+
+    // For how long it is not asked by whoever comes, because it has just let one wait in vain; null: it is asked.
+    private TimeSpan? SilentFor => silence is { } since && BetweenTries - since.At.Age(time) is { Ticks: > 0 } left ? left : null;
+
+    private void Hear(bool answered, long began, TimeSpan within) => silence = !answered && time.GetElapsedTime(began) >= within / 2 ? new(Moment.Now(time)) : null;
 
     private async Task<UpstreamLogin> LogInAsync(UpstreamChannel upstream, VaultCall call, string path, string mount, VaultClient client, Dictionary<string, string> fields, TimeSpan? within, CancellationToken cancellation)
     {
@@ -137,22 +144,51 @@ internal sealed class UpstreamLogins(ICatalog catalog, UpstreamTokens tokens, Ti
     private static IReadOnlyList<string> GroupsOf(VaultCall call, VaultClient client) => OwnersGroup.AllOf(client.Caller, client.Live.Token.SecretId, call.Origin);
 
     /// <summary>
-    /// A client token was renewed: so is its token there. One that is over there, or is missing, bounds it to what it had, so that its client logs in again.
+    /// A client token was renewed: so is its token there. One that is over there, or is missing, bounds it to what it had, so that its client logs in again. A Vault
+    /// that does not answer holds up nobody: it is waited for briefly, and not by each that comes, whose tokens it is told of when it has had time to recover.
     /// </summary>
     /// <param name="live">The client token, renewed.</param>
     /// <param name="before">How long it had left before.</param>
     /// <returns>How long it may live by its token there; null: nothing there bounds it, or the Vault behind does not answer.</returns>
-    public Task<TimeSpan?> RenewAsync(LiveToken live, TimeSpan before) => TellAsync(async upstream =>
+    public async Task<TimeSpan?> RenewAsync(LiveToken live, TimeSpan before)
     {
-        if (await tokens.RenewAsync(live.Id, live.EndsIn, CancellationToken.None) is not { } kept) return null;
-        if (kept.IsMissing) return TimeSpan.FromSeconds(Math.Floor(before.TotalSeconds));
-        var (status, body) = await upstream.AskAsync("auth/token/renew-self", NoFields, kept.Token, kept.Namespace, CancellationToken.None);
-        if (status == 200) return AuthIn(body)?.Lasts;
-        log.UpstreamRenewalRefused(live.Token.Accessor, status);
-        if (status is not (400 or 403)) return null;
-        if (!MayLive(status, body)) await tokens.LoseAsync(live.Id, live.EndsIn, CancellationToken.None);
-        return TimeSpan.FromSeconds(Math.Floor(before.TotalSeconds));
-    });
+        if (Channel is null) return null;
+        var had = TimeSpan.FromSeconds(Math.Floor(before.TotalSeconds));
+        try
+        {
+            if (await tokens.RenewAsync(live.Id, live.EndsIn, CancellationToken.None) is not { } kept) return null;
+            if (kept.IsMissing) return had;
+            var later = SilentFor;
+            var told = TellAsync(upstream => RenewThereAsync(upstream, live, kept, had, later));
+            return later is null ? await told : null;
+        }
+        catch (LedgerException e)
+        {
+            log.UpstreamNotTold(e.Message);
+            return null;
+        }
+    }
+
+    private async Task<TimeSpan?> RenewThereAsync(UpstreamChannel upstream, LiveToken live, UpstreamToken kept, TimeSpan had, TimeSpan? later)
+    {
+        // A broker that ends tells it at once.
+        if (later is { } pause) await Task.Delay(pause, time, leaving.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        var (within, began, answered) = (WaitFor(upstream), time.GetTimestamp(), false);
+        try
+        {
+            var (status, body) = await upstream.AskAsync("auth/token/renew-self", NoFields, kept.Token, kept.Namespace, CancellationToken.None, within);
+            answered = true;
+            if (status == 200) return AuthIn(body)?.Lasts;
+            log.UpstreamRenewalRefused(live.Token.Accessor, status);
+            if (status is not (400 or 403)) return null;
+            if (!MayLive(status, body)) await tokens.LoseAsync(live.Id, live.EndsIn, CancellationToken.None);
+            return had;
+        }
+        finally
+        {
+            Hear(answered, began, within);
+        }
+    }
 
     /// <summary>A client token was revoked: its token there is revoked in the background.</summary>
     public void Revoked(LiveToken live) => _ = TellAsync(async upstream =>
@@ -163,6 +199,7 @@ internal sealed class UpstreamLogins(ICatalog catalog, UpstreamTokens tokens, Ti
 
     public async ValueTask DisposeAsync()
     {
+        await leaving.CancelAsync();
         await Task.WhenAll(underWay.Keys).WaitAsync(LongestFarewell, TimeProvider.System).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         lock (gate)
         {
@@ -174,6 +211,8 @@ internal sealed class UpstreamLogins(ICatalog catalog, UpstreamTokens tokens, Ti
 
             channel?.Dispose();
         }
+
+        leaving.Dispose();
     }
 
     private void EndLater(UpstreamChannel ending) => former.Add((ending, time.CreateTimer(_ => End(ending), null, KeptAfterReload, Timeout.InfiniteTimeSpan)));
@@ -256,7 +295,7 @@ internal sealed class UpstreamLogins(ICatalog catalog, UpstreamTokens tokens, Ti
             : text.Contains("not renewable", StringComparison.Ordinal) || text.Contains("cannot be renewed", StringComparison.Ordinal);
     }
 
-    /// <summary>Since when it lets whoever logs in wait in vain.</summary>
+    /// <summary>Since when it lets whoever logs in or renews wait in vain.</summary>
     private sealed record Silence(Moment At);
 
     private static (Secret Token, TimeSpan? Lasts)? AuthIn(byte[] body)

@@ -140,7 +140,9 @@ internal sealed class VaultBody
 
         try
         {
-            using var json = JsonDocument.Parse(body);
+            // The first value is the body, whatever comes behind it (Go's json.Decoder).
+            var reader = new Utf8JsonReader(body);
+            using var json = JsonDocument.ParseValue(ref reader);
             if (json.RootElement.ValueKind == JsonValueKind.Null) return new([]);
             if (json.RootElement.ValueKind != JsonValueKind.Object) throw VaultError.Bad("error parsing JSON");
             var fields = new Dictionary<string, JsonElement>(StringComparer.Ordinal);
