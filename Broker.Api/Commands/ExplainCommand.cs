@@ -35,7 +35,7 @@ internal static class ExplainCommand
 
             builder.Services.AddBrokerCore(catalog.Settings).AddBrokerAuthentication().AddSingleton<Explainer>();
             await using var app = builder.Build();
-            var explained = await app.Services.GetRequiredService<Explainer>().ExplainAsync(text, result.GetRequiredValue(role), cancellation);
+            var explained = await app.Services.GetRequiredService<Explainer>().ExplainAsync(text, result.GetRequiredValue(role), "", cancellation);
             Write(console, explained);
             return explained.Allowed ? ExitCodes.Done : ExitCodes.No;
         });

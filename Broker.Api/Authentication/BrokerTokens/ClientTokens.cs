@@ -106,7 +106,7 @@ internal sealed class ClientTokens : IDisposable
         if (mount.Issuer != token.Issuer || !current.Identity.Issuers.TryGetValue(token.Issuer, out var issuer)) return (caller, ProofFailure.SessionUnknown);
         if (!SessionDesk.Vouches(issuer, caller)) return (caller, ProofFailure.SessionUnknown);
         if (SpiffeIds.Bind(issuer, caller) is not { } bound) return (caller, ProofFailure.CertificateMissing);
-        return (bound, await LookAgainAsync(token, caller, known.ProofHash, cancellation));
+        return (bound, await LookAgainAsync(token, caller, known.ProofHash, ProofGate.FromOf(context), cancellation));
     }
 
     // Another secret id under the same name is another one, and where it may be used from is asked at each use, not at the login alone.
@@ -115,11 +115,11 @@ internal sealed class ClientTokens : IDisposable
         && known.SecretIds.TryGetValue(name, out var secret) && (token.SecretHash ?? secret.Hash) == secret.Hash && secret.IsGood(time.GetUtcNow(), from);
 
     // A proof that expired took nothing away: that is what the token is for. From then on its key must still be its issuer's.
-    private async ValueTask<ProofFailure?> LookAgainAsync(ClientToken token, Caller caller, TokenHash? hash, CancellationToken cancellation)
+    private async ValueTask<ProofFailure?> LookAgainAsync(ClientToken token, Caller caller, TokenHash? hash, string from, CancellationToken cancellation)
     {
         if (token.Proof is { } proof && time.GetUtcNow() < token.ProofEndsAt)
         {
-            var failure = (await (hash is { } known ? prover.ProveAsync(known, proof.AsMemory(), "", cancellation) : prover.ProveAsync(proof.AsMemory(), "", cancellation))).Failure;
+            var failure = (await (hash is { } known ? prover.ProveAsync(known, proof.AsMemory(), from, cancellation) : prover.ProveAsync(proof.AsMemory(), from, cancellation))).Failure;
             if (failure != ProofFailure.Expired) return failure;
         }
 
