@@ -8,6 +8,7 @@ using Broker.Core.Ledger.InProcess;
 using Broker.Core.Limits;
 using Broker.Core.Sessions.ClientTokens;
 using Broker.Tests.Authentication;
+using Broker.Tests.Fronts.Vault;
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.DataProtection;
 using Microsoft.AspNetCore.Http;
@@ -86,7 +87,7 @@ public sealed class ThrottlesTests
         using var prover = new CallerProver(catalog, new(new()), time, NullLogger<CallerProver>.Instance, _ => new("kubernetes", () => late.Task, ages, time, NullLogger.Instance));
         await using var store = new InProcessLedgerStore(time) { IsOfThisProcess = true };
         var ledger = new ClientTokenLedger(store, new(new EphemeralDataProtectionProvider()));
-        using var tokens = new ClientTokens(ledger, prover, catalog, new(new()), time);
+        using var tokens = new ClientTokens(ledger, prover, catalog, new(new()), new(time), time);
         var text = ClientTokenText.New().Reveal();
         var token = new ClientToken(
             "accessor", "kubernetes", "orders", "kubernetes", "orders", [new("aud", "broker"), new("iss", TokenMint.Issuer)], ["default"], new Dictionary<string, string>(), time.GetUtcNow(), TimeSpan.FromHours(1), null)
@@ -105,6 +106,33 @@ public sealed class ThrottlesTests
 
         (await client).Proof.Caller.ShouldNotBeNull().Subject.ShouldBe("orders");
         await Task.WhenAll(others);
+    }
+
+    [Theory]
+    [InlineData("GET", "auth/token/lookup-self", 403)]
+    [InlineData("PUT", "sys/wrapping/lookup", 400)]
+    [InlineData("PUT", "sys/wrapping/unwrap", 400)]
+    [InlineData("PUT", "sys/wrapping/rewrap", 400)]
+    public async Task L10_A_made_up_token_of_Vaults_clients_is_looked_for_in_its_turn_alone(string method, string path, int found)
+    {
+        await using var world = new BrokerWorld();
+        var caller = new VaultCaller(await world.ReplicaAsync()) { Token = ClientTokenText.New().Reveal() };
+        var reads = world.Service<TokenReads>();
+        var places = new List<bool>();
+        while (places.Count < 32) places.Add(await reads.EnterAsync("192.0.2.1", "another"));
+        var waiting = Enumerable.Range(0, 1000).Select(i => reads.EnterAsync("", $"{i}").AsTask()).ToList();
+
+        var refused = await caller.SendAsync(method, path);
+        refused.Status.ShouldBe(503);
+        refused.Headers.RetryAfter.ShouldNotBeNull();
+
+        foreach (var _ in places) reads.Leave();
+        foreach (var entered in waiting)
+        {
+            if (await entered) reads.Leave();
+        }
+
+        (await caller.SendAsync(method, path)).Status.ShouldBe(found);
     }
 
     [Fact]

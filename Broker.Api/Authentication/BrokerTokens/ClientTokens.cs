@@ -31,15 +31,16 @@ internal sealed class ClientTokens : IDisposable
     private readonly ICatalog catalog;
     private readonly ProofHasher hasher;
     private readonly TimeProvider time;
+    private readonly TokenReads reads;
     private readonly IDisposable listening;
     private readonly FastConcurrentLru<string, Remembered> byId = new(Environment.ProcessorCount, Most, StringComparer.Ordinal);
 
     // A writer to the ledger with a revoked token cannot revive it on a replica that was told of its end (law L14).
     private readonly FastConcurrentLru<string, bool> ended = new(Environment.ProcessorCount, Most, StringComparer.Ordinal);
 
-    public ClientTokens(ClientTokenLedger ledger, CallerProver prover, ICatalog catalog, ProofHasher hasher, TimeProvider time)
+    public ClientTokens(ClientTokenLedger ledger, CallerProver prover, ICatalog catalog, ProofHasher hasher, TokenReads reads, TimeProvider time)
     {
-        (this.ledger, this.prover, this.catalog, this.hasher, this.time) = (ledger, prover, catalog, hasher, time);
+        (this.ledger, this.prover, this.catalog, this.hasher, this.reads, this.time) = (ledger, prover, catalog, hasher, reads, time);
         listening = ledger.Listen(End);
     }
 
@@ -57,6 +58,7 @@ internal sealed class ClientTokens : IDisposable
         if (!byId.TryGet(id, out var known) || known.At.Age(time) >= RememberedFor)
         {
             var at = Moment.Now(time);
+            if (!await reads.EnterAsync(ProofGate.FromOf(context), id)) return Failed(ProofFailure.TooManyChecks);
             try
             {
                 if (await ledger.FindAsync(id, context.RequestAborted) is not { } live || ended.TryGet(id, out _) || live.Token.LastEnd + SessionSealer.ClocksApart <= time.GetUtcNow())
@@ -73,6 +75,10 @@ internal sealed class ClientTokens : IDisposable
             catch (LedgerException)
             {
                 return Failed(ProofFailure.SessionsUnavailable);
+            }
+            finally
+            {
+                reads.Leave();
             }
         }
 
