@@ -33,7 +33,7 @@ internal sealed class AdmissionDesk(ICatalog catalog, BudgetDesk budgets, TimePr
             findings.Add(($"{Subject(workload)}: annotation {Workload.RoleAnnotation} names more than {Workload.MostRoles} roles; the others were not looked at.", false));
         foreach (var unknown in (workload.Roles ?? []).Where(role => !current.Roles.ContainsKey(role)))
             findings.Add(($"{Subject(workload)}: annotation {Workload.RoleAnnotation} names role '{unknown}', which the broker does not have.", false));
-        var had = before is null ? [] : RolesOf(before, current);
+        Role[] had = before is null ? [] : RolesOf(before, current);
         foreach (var role in RolesOf(workload, current))
         {
             cancellation.ThrowIfCancellationRequested();
