@@ -20,7 +20,7 @@ public static class AuthenticationSetup
         services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton(static provider => new ProofHasher(provider.GetService<AuditSettings>() ?? new AuditSettings()));
         services.TryAddSingleton<LimitSettings>();
-        services.AddSingleton<CallerProver>().AddSingleton<SessionTokens>().AddSingleton<AdminTokens>().AddSingleton<ProofGate>().AddSingleton<ClientTokens>();
+        services.AddSingleton<CallerProver>().AddSingleton<SessionTokens>().AddSingleton<AdminTokens>().AddSingleton<ProofGate>().AddSingleton<TokenReads>().AddSingleton<ClientTokens>();
         services.AddAuthentication(BearerHandler.Scheme).AddScheme<AuthenticationSchemeOptions, BearerHandler>(BearerHandler.Scheme, null);
         services.AddSingleton<IAuthorizationHandler, ListedHandler>();
         services.AddAuthorizationBuilder()

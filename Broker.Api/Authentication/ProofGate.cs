@@ -32,8 +32,11 @@ internal sealed class ProofGate(CallerProver prover, SessionTokens sessions, Adm
     public async ValueTask<Proof> ProveAgainAsync(HttpContext context, ReadOnlyMemory<char> token, CancellationToken cancellation) =>
         Certified(context, await CheckAsync(token, FromOf(context), cancellation));
 
-    /// <summary>Who a token proves, apart from any request: counts nothing, and needs no certificate.</summary>
-    public ValueTask<Proof> ExamineAsync(ReadOnlyMemory<char> token, CancellationToken cancellation) => CheckAsync(token, "", cancellation);
+    /// <summary>Who a token proves that did not come as a request's own: counts nothing, and needs no certificate.</summary>
+    /// <param name="token">The token.</param>
+    /// <param name="from">A key that stands for the address of whoever asks.</param>
+    /// <param name="cancellation">Ends the wait.</param>
+    public ValueTask<Proof> ExamineAsync(ReadOnlyMemory<char> token, string from, CancellationToken cancellation) => CheckAsync(token, from, cancellation);
 
     private async ValueTask<Proof> ProveSlowlyAsync(HttpContext context, ReadOnlyMemory<char> token)
     {
@@ -50,7 +53,8 @@ internal sealed class ProofGate(CallerProver prover, SessionTokens sessions, Adm
         : token.Span.StartsWith(AdminTokens.Prefix, StringComparison.Ordinal) ? new(token.Length > CallerProver.MaxTokenLength ? new Proof(ProofFailure.TooLong) : admins.Prove(token.Span))
         : prover.ProveAsync(token, from, cancellation);
 
-    private static string FromOf(HttpContext context) => AddressName.Of(context.Connection.RemoteIpAddress);
+    /// <summary>The key that stands for a request's address, by which checks take turns.</summary>
+    public static string FromOf(HttpContext context) => AddressName.Of(context.Connection.RemoteIpAddress);
 
     /// <summary>The proof, if the caller also presents the client certificate that it must present, and that is still good: a connection outlives one.</summary>
     public static Proof Certified(HttpContext context, Proof proof) =>

@@ -41,7 +41,7 @@ internal static class BrokerCommands
         }
         catch (Exception fault)
         {
-            await error.WriteLineAsync($"broker {args.FirstOrDefault()}: {StartFaults.Describe(fault)}");
+            await error.WriteLineAsync($"broker {args.FirstOrDefault()}: {PlainText.Of(StartFaults.Describe(fault))}");
             return ExitCodes.NoAnswer;
         }
     }

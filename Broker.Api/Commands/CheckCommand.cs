@@ -27,7 +27,7 @@ internal static class CheckCommand
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
         if (!builder.AddCatalog(out var catalog)) return ExitCodes.No;
-        foreach (var warning in CatalogWarnings.Of(catalog.Current, catalog.Settings)) console.MarkupLineInterpolated($"[yellow]warning[/]  {warning.Path}: {warning.Text}");
+        foreach (var warning in CatalogWarnings.Of(catalog.Current, catalog.Settings)) console.MarkupLineInterpolated($"[yellow]warning[/]  {PlainText.Of(warning.Path)}: {PlainText.Of(warning.Text)}");
 
         builder.Services.AddBrokerCore(catalog.Settings).AddMetrics();
         await using var app = builder.Build();
@@ -35,7 +35,7 @@ internal static class CheckCommand
         await foreach (var found in new Checks(app.Services, catalog).RunAsync(withUsers, cancellation))
         {
             if (!found.IsGood) failed++;
-            console.MarkupLineInterpolated($"{(found.IsGood ? "good    " : "FAILS   ")} {found.What}: {found.Text}");
+            console.MarkupLineInterpolated($"{(found.IsGood ? "good    " : "FAILS   ")} {PlainText.Of(found.What)}: {PlainText.Of(found.Text)}");
         }
 
         console.WriteLine(failed == 0 ? "The broker would start and serve with this configuration." : $"{Wording.Count(failed, "check")} failed. Fix what the lines marked FAILS say, and check again.");

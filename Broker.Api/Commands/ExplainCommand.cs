@@ -35,7 +35,7 @@ internal static class ExplainCommand
 
             builder.Services.AddBrokerCore(catalog.Settings).AddBrokerAuthentication().AddSingleton<Explainer>();
             await using var app = builder.Build();
-            var explained = await app.Services.GetRequiredService<Explainer>().ExplainAsync(text, result.GetRequiredValue(role), cancellation);
+            var explained = await app.Services.GetRequiredService<Explainer>().ExplainAsync(text, result.GetRequiredValue(role), "", cancellation);
             Write(console, explained);
             return explained.Allowed ? ExitCodes.Done : ExitCodes.No;
         });
@@ -45,11 +45,11 @@ internal static class ExplainCommand
     internal static void Write(IAnsiConsole console, ExplanationShape explained)
     {
         if (explained.Caller is { } caller)
-            console.WriteLine($"{caller.Issuer}: {caller.Subject}{(caller.PodUid is { } pod ? $", pod {pod}" : "")}, until {caller.ExpiresAt.ToString("u", CultureInfo.InvariantCulture)}");
+            console.WriteLine(PlainText.Of($"{caller.Issuer}: {caller.Subject}{(caller.PodUid is { } pod ? $", pod {pod}" : "")}, until {caller.ExpiresAt.ToString("u", CultureInfo.InvariantCulture)}"));
         else
             console.WriteLine(explained.Proof!);
         console.Write(new Text(explained.Allowed ? "Allowed." : "Not allowed.", new Style(explained.Allowed ? Color.Green : Color.Red)));
-        console.WriteLine(" " + explained.Reason);
+        console.WriteLine(PlainText.Of(" " + explained.Reason));
         if (explained.Rules.Count == 0) return;
         var table = new Table().AddColumns("rule", "issuer", "claim", "wanted", "found", "");
         for (var number = 0; number < explained.Rules.Count; number++)
@@ -61,7 +61,7 @@ internal static class ExplainCommand
                 {
                     number.ToString(CultureInfo.InvariantCulture), rule.Issuer, claim.Claim, claim.Wanted, claim.Found.Count == 0 ? "-" : string.Join(", ", claim.Found),
                     rule.IssuerMatches ? claim.Matches ? "matches" : "differs" : "other issuer",
-                }.Select(Markup.Escape).ToArray());
+                }.Select(static cell => Markup.Escape(PlainText.Of(cell))).ToArray());
             }
         }
 

@@ -49,7 +49,7 @@ internal static class HealthCommand
         {
             using var answer = await client.GetAsync(new Uri(address, path), cancellation);
             if (answer.IsSuccessStatusCode) return ExitCodes.Done;
-            await Console.Error.WriteLineAsync($"{address}: {(int)answer.StatusCode} {await answer.Content.ReadAsStringAsync(cancellation)}");
+            await Console.Error.WriteLineAsync($"{address}: {(int)answer.StatusCode} {PlainText.Of(await answer.Content.ReadAsStringAsync(cancellation))}");
         }
         catch (HttpRequestException e)
         {

@@ -11,6 +11,7 @@ namespace Broker.Api.Fronts;
 internal static class ShownPath
 {
     private const string Tokens = "/auth/token/";
+    private const string FullAddress = "url.full";
     private const string Hidden = "…";
     private const int LongestValue = 256;
 
@@ -37,6 +38,15 @@ internal static class ShownPath
         var path = request.Path.Value ?? "";
         if (!path.AsSpan().ContainsAny(Telling)) return;
         if (Of(path) is var shown && shown != path) activity.SetTag("url.path", shown);
+    }
+
+    /// <summary>Has the trace of a request to another server say no more than that: what passes to the Vault behind is such a one.</summary>
+    public static void Trace(Activity activity, HttpRequestMessage request)
+    {
+        if (request.RequestUri is not { IsAbsoluteUri: true } address || activity.GetTagItem(FullAddress) is not string full) return;
+        var path = address.AbsolutePath;
+        if (!path.AsSpan().ContainsAny(Telling)) return;
+        if (Of(path) is var shown && shown != path) activity.SetTag(FullAddress, full.Replace(path, shown, StringComparison.Ordinal));
     }
 
     private static string Of(string path)

@@ -1,5 +1,6 @@
 using System.Diagnostics.Metrics;
 using Broker.Api.Authentication;
+using Broker.Api.Fronts;
 using Broker.Core.Leases;
 using Broker.Core.Model;
 using Broker.Core.Operators.Indicators;
@@ -44,7 +45,7 @@ public static class TelemetrySetup
             .WithTracing(traces =>
             {
                 // Listens only when something is exported: otherwise no spans are created for a claim's steps.
-                traces.AddHttpClientInstrumentation();
+                traces.AddHttpClientInstrumentation(static options => options.EnrichWithHttpRequestMessage = ShownPath.Trace);
                 if (sendsTraces) traces.AddSource(Tracing.Name).AddAspNetCoreInstrumentation(options => options.Filter = context => !context.Request.Path.StartsWithSegments("/health")).AddOtlpExporter(tracesByOtlp.Apply);
             });
         services.AddSingleton<LastHour>().AddSingleton<ILastHour>(static provider => provider.GetRequiredService<LastHour>()).AddHostedService(static provider => provider.GetRequiredService<LastHour>());

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Text.RegularExpressions;
+using Broker.Core.Audit.Chain;
 
 namespace Broker.Core.Audit;
 
@@ -8,8 +9,11 @@ namespace Broker.Core.Audit;
 /// </summary>
 internal static partial class HiddenTokens
 {
-    /// <summary>The beginnings of Vault's tokens, of the broker's own, and of JSON Web Tokens.</summary>
-    public static string[] Beginnings { get; } = ["hvs.", "hvb.", "hvr.", "brs_", "bra_", "eyJ"];
+    /// <summary>
+    /// The beginnings of Vault's tokens, of the broker's own, and of JSON Web Tokens; and of the audit's anchors, which are no secret, but of which only the broker's
+    /// own are whole in its log (law L15).
+    /// </summary>
+    public static string[] Beginnings { get; } = ["hvs.", "hvb.", "hvr.", "brs_", "bra_", "eyJ", ChainAnchor.Beginning];
 
     private static readonly SearchValues<string> Known = SearchValues.Create(Beginnings, StringComparison.Ordinal);
 
@@ -18,6 +22,6 @@ internal static partial class HiddenTokens
 
     // Tokens of Vault's kind, the broker's own, and JSON Web Tokens. Nothing that the broker makes to be read, such as a lease's id, is as long behind such a
     // beginning, or has a point.
-    [GeneratedRegex(@"(hv[sbr]\.)[A-Za-z0-9_-]{16,}|(?:(br[sa]_)[A-Za-z0-9_=+/-]{32,})|(eyJ)[A-Za-z0-9_-]{8,512}\.[A-Za-z0-9_.-]*")]
+    [GeneratedRegex(@"(hv[sbr]\.|audit-anchor\.)[A-Za-z0-9_-]{16,}|(?:(br[sa]_)[A-Za-z0-9_=+/-]{32,})|(eyJ)[A-Za-z0-9_-]{8,512}\.[A-Za-z0-9_.-]*")]
     private static partial Regex Token();
 }

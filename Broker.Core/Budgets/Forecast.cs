@@ -22,7 +22,7 @@ public sealed record PlannedRollout(int Pods, int ConnectionsPerPod, int Surge)
     /// Pods that a surge in percent adds, rounded up as Kubernetes rounds <c>maxSurge</c>:
     /// https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#max-surge
     /// </summary>
-    public static int SurgeOf(int pods, int percent = UsualSurgePercent) => (int)(((long)pods * percent + 99) / 100);
+    public static int SurgeOf(int pods, int percent = UsualSurgePercent) => (int)Math.Clamp(((long)pods * percent + 99) / 100, 0, int.MaxValue);
 }
 
 /// <summary>A holder as a forecast needs it.</summary>

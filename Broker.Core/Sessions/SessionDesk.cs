@@ -38,7 +38,10 @@ internal sealed class SessionDesk(ICatalog catalog, SessionLedger ledger, Sessio
     private const int MostAtOnce = 300;
     private static readonly TimeSpan Then = TimeSpan.FromSeconds(30);
 
+    private const double RenewalsPerSecond = 1;
+
     private readonly RateLimit openings = new(time);
+    private readonly RateLimit renewals = new(time);
 
     /// <summary>Opens a session.</summary>
     /// <param name="caller">The pipeline, proven by its own token.</param>
@@ -71,13 +74,17 @@ internal sealed class SessionDesk(ICatalog catalog, SessionLedger ledger, Sessio
         return refusal;
     }
 
-    /// <summary>Renews a session while its job runs, up to its longest lifetime.</summary>
+    /// <summary>
+    /// Renews a session while its job runs, up to its longest lifetime. Within a second of another renewal it only shows the session: that renews nothing, and is
+    /// not recorded, so that one job does not fill the record (law L15).
+    /// </summary>
     public async ValueTask<SessionOutcome> RenewAsync(Caller caller, string id, Origin origin, CancellationToken cancellation)
     {
         var (found, refusal) = await FindAsync(id, session => caller.Session == id, cancellation);
         SessionOutcome outcome = refusal ?? (SessionOutcome)found!;
         if (found is not null)
         {
+            if (renewals.Take(id, RenewalsPerSecond, 1) is not null) return found;
             outcome = await GuardedAsync(async () => await ledger.RenewAsync(id, catalog.Current.Identity.Sessions.Lifetime, cancellation) is { } left
                 ? found with { ExpiresAt = time.GetUtcNow() + left }
                 : (SessionOutcome)Unknown());

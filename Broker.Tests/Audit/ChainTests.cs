@@ -184,6 +184,40 @@ public sealed class ChainTests : IDisposable
         Verify().Problems.ShouldNotBeEmpty();
     }
 
+    [Theory]
+    [InlineData("5")]
+    [InlineData("[]")]
+    [InlineData("null")]
+    [InlineData("""{"time":5}""")]
+    [InlineData("""{"time":"\ud800"}""")]
+    [InlineData("""{"\ud800":5}""")]
+    public async Task L15_A_first_line_that_is_none_keeps_no_broker_from_recording_and_is_found(string line)
+    {
+        await File.WriteAllTextAsync(folder.Path, line + "\n", Cancel);
+        await WriteAsync(10);
+
+        AuditFolder.Records(folder.Path).Length.ShouldBe(11);
+        Verify().Problems.ShouldContain("audit.jsonl:1: is not a record of the chain.");
+    }
+
+    [Fact]
+    public async Task L15_A_checkpoint_that_cannot_be_read_is_a_doubt_and_begins_no_other_chain()
+    {
+        await WriteAsync(30);
+        var kept = folder.Path + ".head";
+        await File.WriteAllLinesAsync(folder.Path, AuditFolder.Lines(folder.Path)[..20], Cancel);
+        File.Delete(kept);
+        Directory.CreateDirectory(kept);
+        await WriteAsync(5);
+        Directory.Delete(kept);
+        await WriteAsync(5);
+
+        folder.Events.ShouldContain(5010);
+        var verified = Verify();
+        verified.Problems.ShouldContain(static problem => problem.Contains("the checkpoint beside the file cannot be read"));
+        verified.Notes.ShouldNotContain(static note => note.Contains("another chain"));
+    }
+
     [Fact]
     public async Task What_a_full_disk_did_not_take_is_told_by_the_chain_itself()
     {

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using Broker.Api.Fronts.Native.Problems;
 using Broker.Core.Audit;
 using Broker.Core.Audit.Chain;
 using Broker.Core.Audit.Reading;
@@ -202,6 +203,30 @@ public sealed class TamperingTests : IDisposable
             File.WriteAllText(anchors, ChainAnchor.Write(Encoding.UTF8.GetBytes(checkpoint)));
             return ChainVerifier.Against([folder.Path], new VerifyOptions { KeysPem = [key], Anchors = [anchors] }).Problems;
         }
+    }
+
+    [Theory]
+    [InlineData("signature")]
+    [InlineData("head")]
+    [InlineData("key")]
+    [InlineData("event")]
+    public async Task L15_A_word_that_anybody_wrote_into_the_log_keeps_nobody_from_verifying(string name)
+    {
+        await WriteAsync(3);
+        var made = System.Text.RegularExpressions.Regex.Replace(AuditFolder.Lines(folder.Path)[^1], $"\"{name}\":\"[^\"]*\"", $"\"{name}\":\"\\ud800\"");
+        made.ShouldContain("ud800");
+        log.AppendLine($"Refused not-allowed to an unproven caller: role {ChainAnchor.Write(Encoding.UTF8.GetBytes(made))}");
+
+        Verify(anchored: true).Problems.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void L15_An_anchor_that_a_caller_writes_is_not_whole_in_a_line_of_the_log()
+    {
+        var word = ChainAnchor.Write("""{"event":"checkpoint","signature":"\ud800"}"""u8);
+
+        RefusalWriter.Short($"role {word} is not allowed").ShouldBe("role audit-anchor.… is not allowed");
+        ChainAnchor.Read(RefusalWriter.Short(word)).ShouldBeEmpty();
     }
 
     [Fact]

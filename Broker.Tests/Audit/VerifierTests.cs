@@ -122,12 +122,25 @@ public sealed class VerifierTests : IDisposable
     [InlineData("""{"event":"checkpoint","why":"interval","head":"AFTER","key":"KEY","signature":"***"}""")]
     [InlineData("""{"signature":"***","event":"checkpoint","why":"interval","head":"AFTER","key":"KEY"}""")]
     [InlineData("""{"event":"checkpoint","why":7,"head":7,"key":7,"signature":7}""")]
+    [InlineData("""{"time":"\ud800","action":"claim","outcome":"granted"}""")]
+    [InlineData("""{"time":"2026-03-01T12:00:00.0000000Z","event":"opened","after":"AFTER","started":true,"doubt":"\ud800"}""")]
+    [InlineData("""{"event":"opened","after":"\ud800","started":true,"newFile":true}""")]
+    [InlineData("""{"event":"resumed","sink":"\ud800","lostFrom":1,"lostTo":2,"last":"\ud800","after":"\ud800"}""")]
+    [InlineData("""{"event":"checkpoint","why":"interval","head":"AFTER","key":"KEY","signature":"\ud800"}""")]
+    [InlineData("""{"event":"checkpoint","why":"interval","head":"\ud800","key":"KEY","signature":"x"}""")]
+    [InlineData("""{"event":"checkpoint","why":"interval","head":"AFTER","key":"\ud800","signature":"x"}""")]
+    [InlineData("""{"event":"checkpoint","why":"\ud800","head":"AFTER"}""")]
+    [InlineData("""{"event":"\ud800","action":"claim","outcome":"granted"}""")]
+    [InlineData("""{"time":"2026-03-01T12:00:00.0000000Z","action":"claim","outcome":"granted","\ud800":1}""")]
     public void L15_A_made_up_line_at_the_end_is_found_whatever_stands_in_it(string line)
     {
         var chain = Ended();
         using var own = CheckpointKey.Read(key);
+        List<byte[]> lines = [.. chain.Lines, Behind(chain.Head, line.Replace("KEY", own.Id).Replace("LONG", new('A', 1000)))];
 
-        Verify([.. chain.Lines, Behind(chain.Head, line.Replace("KEY", own.Id).Replace("LONG", new('A', 1000)))], chain.Lines[^1]).Problems.ShouldNotBeEmpty();
+        Verify(lines, chain.Lines[^1]).Problems.ShouldNotBeEmpty();
+        Verify(lines, chain.Lines[^1], withKey: false).Records.ShouldBe(lines.Count, "it is read to its end without the key too");
+        Verify(lines, lines[^1]).Problems.ShouldNotBeEmpty("it also stands beside the file");
     }
 
     [Theory]
@@ -136,6 +149,8 @@ public sealed class VerifierTests : IDisposable
     [InlineData("""{"chain":"CHAIN","seq":"4","hash":"HASH"}""")]
     [InlineData("""{"chain":"CHAIN","seq":4,"hash":5}""")]
     [InlineData("""{"chain":"CHAIN","seq":4}""")]
+    [InlineData("""{"chain":"\ud800\ud800\ud800","seq":4,"hash":"HASH"}""")]
+    [InlineData("""{"chain":"CHAIN","seq":4,"hash":"HASH","\ud800":1}""")]
     public void L15_A_made_up_chain_is_found_whatever_it_says_that_it_follows(string behind)
     {
         var chain = Ended();

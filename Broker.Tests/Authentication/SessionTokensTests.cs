@@ -4,7 +4,9 @@ using Broker.Core.Catalog;
 using Broker.Core.Ledger;
 using Broker.Core.Ledger.InProcess;
 using Broker.Core.Sessions;
+using Broker.Core.Sessions.ClientTokens;
 using Microsoft.AspNetCore.DataProtection;
+using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 using Shouldly;
@@ -12,7 +14,7 @@ using Xunit;
 
 namespace Broker.Tests.Authentication;
 
-/// <summary>Session tokens that anybody can make up, on a slow ledger.</summary>
+/// <summary>Tokens of sessions and of Vault's clients that anybody can make up, on a slow ledger.</summary>
 public sealed class SessionTokensTests
 {
     private static readonly TimeSpan Hour = TimeSpan.FromHours(1);
@@ -34,6 +36,22 @@ public sealed class SessionTokensTests
         store.Asked.ShouldBe(32);
         store.Answer.SetException(new LedgerException("away"));
         (await Task.WhenAll(proofs)).ShouldAllBe(proof => proof.Failure == ProofFailure.SessionsUnavailable);
+        store.Asked.ShouldBe(200);
+    }
+
+    [Fact]
+    public async Task L10_However_many_tokens_of_Vaults_clients_are_made_up_few_are_looked_for_at_once()
+    {
+        await using var store = new SlowStore();
+        using var prover = new CallerProver(new FixedCatalog(), new(new()), time, NullLogger<CallerProver>.Instance);
+        using var tokens = new ClientTokens(
+            new(store, new(new EphemeralDataProtectionProvider())), prover, new FixedCatalog(), new(new()), new(time), time);
+
+        var proofs = Enumerable.Range(0, 200).Select(_ => tokens.ProveAsync(new DefaultHttpContext(), ClientTokenText.New().Reveal(), strictly: true).AsTask()).ToList();
+
+        store.Asked.ShouldBe(32);
+        store.Answer.SetException(new LedgerException("away"));
+        (await Task.WhenAll(proofs)).ShouldAllBe(proof => proof.Proof.Failure == ProofFailure.SessionsUnavailable);
         store.Asked.ShouldBe(200);
     }
 

@@ -30,6 +30,64 @@ public sealed class ReloadedCatalogTests
         await world.LeaseAsync(lease => lease.Id != grant.Lease.Id && lease.State == LeaseState.Active, Minute);
     }
 
+    [Theory]
+    [InlineData("rule")]
+    [InlineData("role")]
+    public async Task L7_A_caller_in_line_whose_rule_is_taken_out_is_handed_nothing(string what)
+    {
+        await using var world = new World(capacity: 4);
+        var replica = await world.ReplicaAsync();
+        var grant = (await world.PassAsync(replica.AskAsync(World.Ask(0, 4)), Minute)).Grant!;
+        var waiting = replica.AskAsync(World.Ask(1, 4, wait: TimeSpan.FromSeconds(20)));
+        await world.PassAsync(() => Waiting(world) == 1, Minute);
+
+        TakeOut(world, what);
+        await world.Ledger.Holders.ReleaseAsync("orders", grant.Holder.Id, default);
+
+        (await world.PassAsync(waiting, Minute)).Refusal.ShouldNotBeNull().Code.ShouldBe(RefusalCode.NotAllowed);
+        Waiting(world).ShouldBe(0, "it leaves its place");
+    }
+
+    [Theory]
+    [InlineData("rule")]
+    [InlineData("role")]
+    public async Task L7_A_holder_that_waits_for_a_ledger_that_lost_records_gets_no_more_time_once_its_rule_is_taken_out(string what)
+    {
+        await using var world = new World();
+        var replica = await world.ReplicaAsync();
+        var grant = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
+        world.Flush();
+        var asked = new Once();
+        var staying = replica.Holders.StayAsync(World.Ask(0).Caller, grant.Holder.Id, World.From with { Proof = asked }, default).AsTask();
+        await world.PassAsync(() => asked.IsAsked, Minute);
+
+        TakeOut(world, what);
+
+        (await world.PassAsync(staying, Minute)).Refusal.ShouldNotBeNull().Code.ShouldBe(RefusalCode.NotAllowed);
+    }
+
+    [Theory]
+    [InlineData("rule")]
+    [InlineData("role")]
+    public async Task L7_A_holder_whose_rule_is_taken_out_while_it_is_proven_again_is_not_renewed(string what)
+    {
+        await using var world = new World();
+        var replica = await world.ReplicaAsync();
+        var grant = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
+        var proof = new Once { Then = () => TakeOut(world, what) };
+
+        var renewed = replica.Holders.RenewAsync(World.Ask(0).Caller, grant.Holder.Id, World.From with { Proof = proof }, default).AsTask();
+
+        (await world.PassAsync(renewed, Minute)).Refusal.ShouldNotBeNull().Code.ShouldBe(RefusalCode.NotAllowed);
+    }
+
+    private static int Waiting(World world) => world.Ledger.Budgets.BudgetAsync("orders", [], default).AsTask().GetAwaiter().GetResult().Waiting;
+
+    private static void TakeOut(World world, string what) => world.Catalog.Current = world.Catalog.Current with
+    {
+        Roles = what == "role" ? new Dictionary<string, Role>() : new Dictionary<string, Role> { ["orders-api"] = World.OrdersApi with { Allow = [] } },
+    };
+
     [Fact]
     public async Task A_grant_names_the_host_that_its_database_has_now()
     {
@@ -58,5 +116,20 @@ public sealed class ReloadedCatalogTests
 
         replica.Failing("reap").ShouldBeNull();
         (await world.LeasesAsync()).ShouldBeEmpty();
+    }
+
+    /// <summary>A proof that is good, and what happens while it is looked at.</summary>
+    private sealed class Once : IStandingProof
+    {
+        public bool IsAsked { get; private set; }
+
+        public Action? Then { get; init; }
+
+        public ValueTask<Refusal?> WhyNotAsync(CancellationToken cancellation)
+        {
+            IsAsked = true;
+            Then?.Invoke();
+            return default;
+        }
     }
 }

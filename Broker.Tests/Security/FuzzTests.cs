@@ -13,7 +13,7 @@ public sealed class FuzzTests
     public async Task Whatever_is_sent_to_whatever_address_is_answered_and_with_nobody_elses_data(int seed)
     {
         await using var world = new BrokerWorld(
-            ("Waiting:MaxWait", "00:00:01"), ("Waiting:Default", "00:00:01"), ("Limits:FailedProofs", "1000000"),
+            ("Admission:Mode", "Warn"), ("Waiting:MaxWait", "00:00:01"), ("Waiting:Default", "00:00:01"), ("Limits:FailedProofs", "1000000"),
             ("Roles:bob:Database", "orders"), ("Roles:bob:Issuer", "here"), ("Roles:bob:CreationStatements:0", "CREATE ROLE \"{{name}}\" LOGIN PASSWORD '{{password}}'"),
             ("Roles:bob:Allow:0:Issuer", "kubernetes"), ("Roles:bob:Allow:0:Claims:namespace", "bob"));
         var replica = await world.ReplicaAsync();

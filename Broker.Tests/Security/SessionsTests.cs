@@ -171,6 +171,30 @@ public sealed class SessionsTests
     }
 
     [Fact]
+    public async Task L15_However_often_a_session_is_renewed_it_is_recorded_once_a_second()
+    {
+        await using var world = new BrokerWorld();
+        var replica = await world.ReplicaAsync();
+        var (session, other) = (await world.OpenAsync(replica, world.Job(), "deploy"), await world.OpenAsync(replica, world.Job(), "deploy"));
+        var began = world.Time.GetUtcNow();
+
+        for (var i = 0; i < 100; i++) (await RenewAsync(session)).Status.ShouldBe(200);
+        var seconds = (world.Time.GetUtcNow() - began).TotalSeconds;
+
+        Renewals().ShouldBeInRange(1, 1 + (int)seconds);
+        var before = Renewals();
+        (await RenewAsync(other)).Status.ShouldBe(200);
+        world.Time.Forward(TimeSpan.FromMinutes(1));
+        var later = await RenewAsync(session);
+        ((DateTimeOffset)later.Body["expiresAt"]!).ShouldBe(world.Time.GetUtcNow().AddHours(1), TimeSpan.FromSeconds(30), "it is renewed again");
+        Renewals().ShouldBe(before + 2);
+
+        int Renewals() => world.Audited("session").Count(static record => ((string?)record["detail"])?.Contains(" renewed, ", StringComparison.Ordinal) == true);
+
+        Task<Answer> RenewAsync(Answer of) => world.SendAsync(replica, HttpMethod.Post, $"/api/v1/sessions/{of.Body["id"]}/renew", (string)of.Body["token"]!);
+    }
+
+    [Fact]
     public async Task Another_pipelines_session_is_as_unknown_as_none_but_an_operator_ends_it_with_a_reason()
     {
         await using var world = new BrokerWorld();

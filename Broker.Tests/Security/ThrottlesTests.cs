@@ -1,9 +1,18 @@
 using System.Diagnostics;
+using System.Net;
 using Broker.Api.Authentication;
 using Broker.Api.Authentication.Browser;
+using Broker.Api.Authentication.BrokerTokens;
+using Broker.Core.Catalog;
+using Broker.Core.Ledger.InProcess;
 using Broker.Core.Limits;
+using Broker.Core.Sessions.ClientTokens;
 using Broker.Tests.Authentication;
+using Broker.Tests.Fronts.Vault;
 using Microsoft.AspNetCore.Authentication;
+using Microsoft.AspNetCore.DataProtection;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 using Shouldly;
 using Xunit;
@@ -61,6 +70,69 @@ public sealed class ThrottlesTests
                 await Task.Delay(TimeSpan.FromMilliseconds(50), TimeProvider.System, over.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
+    }
+
+    [Fact]
+    public async Task L10_A_client_of_Vaults_waits_in_its_own_addresss_turns_while_others_tokens_fill_the_line()
+    {
+        var time = new FakeTimeProvider(new DateTimeOffset(2030, 1, 1, 0, 0, 0, TimeSpan.Zero));
+        using var mint = new TokenMint("one", time, 0);
+        var issuer = new IdentityIssuer { Name = "kubernetes", Issuer = TokenMint.Issuer, Audience = "broker" };
+        var mount = new AuthMount("kubernetes", AuthMountType.Kubernetes) { Issuer = "kubernetes" };
+        var catalog = new FixedCatalog();
+        catalog.Swap(FixedCatalog.Of([issuer], [], []) with { VaultApi = new() { AuthMounts = new Dictionary<string, AuthMount> { ["kubernetes"] = mount } } });
+        var late = new TaskCompletionSource<KeySet>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var minute = TimeSpan.FromMinutes(1);
+        var ages = new KeyAges(minute / 2, minute, minute, TimeSpan.FromSeconds(10), SigningKeys.AfterFailure);
+        using var prover = new CallerProver(catalog, new(new()), time, NullLogger<CallerProver>.Instance, _ => new("kubernetes", () => late.Task, ages, time, NullLogger.Instance));
+        await using var store = new InProcessLedgerStore(time) { IsOfThisProcess = true };
+        var ledger = new ClientTokenLedger(store, new(new EphemeralDataProtectionProvider()));
+        using var tokens = new ClientTokens(ledger, prover, catalog, new(new()), new(time), time);
+        var text = ClientTokenText.New().Reveal();
+        var token = new ClientToken(
+            "accessor", "kubernetes", "orders", "kubernetes", "orders", [new("aud", "broker"), new("iss", TokenMint.Issuer)], ["default"], new Dictionary<string, string>(), time.GetUtcNow(), TimeSpan.FromHours(1), null)
+        {
+            Proof = mint.Token(),
+            ProofEndsAt = time.GetUtcNow().AddHours(1),
+        };
+        await ledger.PutAsync(ClientTokenText.IdOf(text), ["one"], token, TimeSpan.FromHours(1), Cancel);
+
+        var others = Enumerable.Range(0, 1000).Select(i => prover.ProveAsync(mint.Token(payload => payload["sub"] = $"other-{i}").AsMemory(), "", Cancel).AsTask()).ToList();
+        await Eventually.HoldsAsync(() => Task.FromResult(others.Any(static one => one.IsCompleted)), "the line is full", Cancel);
+        var refused = others.Count(static one => one.IsCompleted);
+        var client = tokens.ProveAsync(new DefaultHttpContext { Connection = { RemoteIpAddress = IPAddress.Parse("192.0.2.7") } }, text, strictly: true).AsTask();
+        await Eventually.HoldsAsync(() => Task.FromResult(client.IsCompleted || others.Count(static one => one.IsCompleted) > refused), "one of them gives way", Cancel);
+        late.SetResult(new KeySet(TokenMint.Issuer, KeySet.Parse(TokenMint.KeySet(mint))));
+
+        (await client).Proof.Caller.ShouldNotBeNull().Subject.ShouldBe("orders");
+        await Task.WhenAll(others);
+    }
+
+    [Theory]
+    [InlineData("GET", "auth/token/lookup-self", 403)]
+    [InlineData("PUT", "sys/wrapping/lookup", 400)]
+    [InlineData("PUT", "sys/wrapping/unwrap", 400)]
+    [InlineData("PUT", "sys/wrapping/rewrap", 400)]
+    public async Task L10_A_made_up_token_of_Vaults_clients_is_looked_for_in_its_turn_alone(string method, string path, int found)
+    {
+        await using var world = new BrokerWorld();
+        var caller = new VaultCaller(await world.ReplicaAsync()) { Token = ClientTokenText.New().Reveal() };
+        var reads = world.Service<TokenReads>();
+        var places = new List<bool>();
+        while (places.Count < 32) places.Add(await reads.EnterAsync("192.0.2.1", "another"));
+        var waiting = Enumerable.Range(0, 1000).Select(i => reads.EnterAsync("", $"{i}").AsTask()).ToList();
+
+        var refused = await caller.SendAsync(method, path);
+        refused.Status.ShouldBe(503);
+        refused.Headers.RetryAfter.ShouldNotBeNull();
+
+        foreach (var _ in places) reads.Leave();
+        foreach (var entered in waiting)
+        {
+            if (await entered) reads.Leave();
+        }
+
+        (await caller.SendAsync(method, path)).Status.ShouldBe(found);
     }
 
     [Fact]

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using System.Text;
 using Broker.Api.Telemetry;
@@ -126,6 +127,35 @@ public sealed class OtlpExportTests : IAsyncLifetime
         fault.Message.ShouldStartWith($"{mistake.Split('=')[0]} is '");
     }
 
+    [Theory]
+    [InlineData("/v1/auth/token/lookup/hvs.a-token-in-an-address", "/v1/auth/token/lookup/…")]
+    [InlineData("/v1/auth/token/lookup-accessor/an-accessor-of-somebody", "/v1/auth/token/lookup-accessor/…")]
+    [InlineData("/v1/secret/data/app/hvs.a-token-in-an-address", "/v1/secret/data/app/…")]
+    [InlineData("/v1/secret/data/app", "/v1/secret/data/app")]
+    public async Task L6_The_trace_of_what_the_broker_asks_another_server_shows_no_token_from_an_address(string path, string shown)
+    {
+        var spans = new Kept();
+        await using var services = Services([], traces => traces.AddProcessor(spans));
+        services.GetRequiredService<TracerProvider>();
+        using var client = new HttpClient();
+
+        (await client.GetAsync(new Uri(address + path + "?for=this-test"), Cancellation)).EnsureSuccessStatusCode();
+
+        // Other tests' requests are heard too.
+        var span = spans.All.Single(one => one.GetTagItem("server.port") is int port && address.EndsWith($":{port}", StringComparison.Ordinal));
+        ((string)span.GetTagItem("url.full")!).ShouldStartWith(address + shown + "?");
+        var said = $"{span.DisplayName} {string.Join(' ', span.TagObjects.Select(static tag => $"{tag.Key}={tag.Value}"))}";
+        said.ShouldNotContain("a-token-in-an-address");
+        said.ShouldNotContain("an-accessor-of-somebody");
+    }
+
+    private sealed class Kept : BaseProcessor<Activity>
+    {
+        public ConcurrentQueue<Activity> All { get; } = new();
+
+        public override void OnEnd(Activity data) => All.Enqueue(data);
+    }
+
     private async Task RunAsync(params string[] variables)
     {
         await using var services = Services(variables);
@@ -139,10 +169,10 @@ public sealed class OtlpExportTests : IAsyncLifetime
         metrics.ForceFlush(); // what is scraped by Prometheus cannot be, and makes it false
     }
 
-    private ServiceProvider Services(IEnumerable<string> variables)
+    private ServiceProvider Services(IEnumerable<string> variables, Action<TracerProviderBuilder>? also = null)
     {
         var configuration = new ConfigurationBuilder().AddInMemoryCollection(
             variables.Select(variable => variable.Split('=', 2)).Select(pair => KeyValuePair.Create(pair[0], (string?)pair[1].Replace("HERE", address, StringComparison.Ordinal)))).Build();
-        return new ServiceCollection().AddLogging().AddSingleton<IConfiguration>(configuration).AddBrokerTelemetry(configuration, roles: 1).BuildServiceProvider();
+        return new ServiceCollection().AddLogging().AddSingleton<IConfiguration>(configuration).AddBrokerTelemetry(configuration, roles: 1).ConfigureOpenTelemetryTracerProvider(also ?? (static _ => { })).BuildServiceProvider();
     }
 }

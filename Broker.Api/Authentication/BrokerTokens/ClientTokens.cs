@@ -31,15 +31,16 @@ internal sealed class ClientTokens : IDisposable
     private readonly ICatalog catalog;
     private readonly ProofHasher hasher;
     private readonly TimeProvider time;
+    private readonly TokenReads reads;
     private readonly IDisposable listening;
     private readonly FastConcurrentLru<string, Remembered> byId = new(Environment.ProcessorCount, Most, StringComparer.Ordinal);
 
     // A writer to the ledger with a revoked token cannot revive it on a replica that was told of its end (law L14).
     private readonly FastConcurrentLru<string, bool> ended = new(Environment.ProcessorCount, Most, StringComparer.Ordinal);
 
-    public ClientTokens(ClientTokenLedger ledger, CallerProver prover, ICatalog catalog, ProofHasher hasher, TimeProvider time)
+    public ClientTokens(ClientTokenLedger ledger, CallerProver prover, ICatalog catalog, ProofHasher hasher, TokenReads reads, TimeProvider time)
     {
-        (this.ledger, this.prover, this.catalog, this.hasher, this.time) = (ledger, prover, catalog, hasher, time);
+        (this.ledger, this.prover, this.catalog, this.hasher, this.reads, this.time) = (ledger, prover, catalog, hasher, reads, time);
         listening = ledger.Listen(End);
     }
 
@@ -57,6 +58,7 @@ internal sealed class ClientTokens : IDisposable
         if (!byId.TryGet(id, out var known) || known.At.Age(time) >= RememberedFor)
         {
             var at = Moment.Now(time);
+            if (!await reads.EnterAsync(ProofGate.FromOf(context), id)) return Failed(ProofFailure.TooManyChecks);
             try
             {
                 if (await ledger.FindAsync(id, context.RequestAborted) is not { } live || ended.TryGet(id, out _) || live.Token.LastEnd + SessionSealer.ClocksApart <= time.GetUtcNow())
@@ -73,6 +75,10 @@ internal sealed class ClientTokens : IDisposable
             catch (LedgerException)
             {
                 return Failed(ProofFailure.SessionsUnavailable);
+            }
+            finally
+            {
+                reads.Leave();
             }
         }
 
@@ -107,7 +113,7 @@ internal sealed class ClientTokens : IDisposable
         if (mount.Issuer != token.Issuer || !current.Identity.Issuers.TryGetValue(token.Issuer, out var issuer)) return (caller, ProofFailure.SessionUnknown);
         if (!SessionDesk.Vouches(issuer, caller)) return (caller, ProofFailure.SessionUnknown);
         if (SpiffeIds.Bind(issuer, caller) is not { } bound) return (caller, ProofFailure.CertificateMissing);
-        return (bound, await LookAgainAsync(token, caller, known.ProofHash, cancellation));
+        return (bound, await LookAgainAsync(token, caller, known.ProofHash, ProofGate.FromOf(context), cancellation));
     }
 
     // Another secret id under the same name is another one, and where it may be used from is asked at each use, not at the login alone.
@@ -115,11 +121,11 @@ internal sealed class ClientTokens : IDisposable
         current.VaultApi.SecretIdOf(token.Mount, token.SecretId) is { } secret && (token.SecretHash ?? secret.Hash) == secret.Hash && secret.IsGood(time.GetUtcNow(), from);
 
     // A proof that expired took nothing away: that is what the token is for. From then on its key must still be its issuer's.
-    private async ValueTask<ProofFailure?> LookAgainAsync(ClientToken token, Caller caller, TokenHash? hash, CancellationToken cancellation)
+    private async ValueTask<ProofFailure?> LookAgainAsync(ClientToken token, Caller caller, TokenHash? hash, string from, CancellationToken cancellation)
     {
         if (token.Proof is { } proof && time.GetUtcNow() < token.ProofEndsAt)
         {
-            var failure = (await (hash is { } known ? prover.ProveAsync(known, proof.AsMemory(), "", cancellation) : prover.ProveAsync(proof.AsMemory(), "", cancellation))).Failure;
+            var failure = (await (hash is { } known ? prover.ProveAsync(known, proof.AsMemory(), from, cancellation) : prover.ProveAsync(proof.AsMemory(), from, cancellation))).Failure;
             if (failure != ProofFailure.Expired) return failure;
         }
 

@@ -4,7 +4,6 @@ using Broker.Core.Audit;
 using Broker.Core.Catalog;
 using Broker.Core.Identity;
 using Broker.Core.Ledger;
-using Broker.Core.Limits;
 using Broker.Core.Model;
 using Broker.Core.Sessions;
 
@@ -18,10 +17,7 @@ namespace Broker.Api.Authentication.BrokerTokens;
 internal sealed class SessionTokens : IDisposable
 {
     private const int Most = 20_000;
-    private const int MostReads = 32;
-    private const int MostWaiting = 1000;
     private static readonly TimeSpan RememberedFor = TimeSpan.FromMilliseconds(500);
-    private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(5);
 
     private readonly SessionLedger ledger;
     private readonly SessionSealer sealer;
@@ -29,7 +25,7 @@ internal sealed class SessionTokens : IDisposable
     private readonly CallerProver prover;
     private readonly ProofHasher hasher;
     private readonly TimeProvider time;
-    private readonly FairLine reads;
+    private readonly TokenReads reads;
     private readonly IDisposable listening;
     private readonly FastConcurrentLru<string, Remembered> byId = new(Environment.ProcessorCount, Most, StringComparer.Ordinal);
 
@@ -39,7 +35,7 @@ internal sealed class SessionTokens : IDisposable
     public SessionTokens(SessionLedger ledger, SessionSealer sealer, ICatalog catalog, CallerProver prover, ProofHasher hasher, TimeProvider time)
     {
         (this.ledger, this.sealer, this.catalog, this.prover, this.hasher, this.time) = (ledger, sealer, catalog, prover, hasher, time);
-        reads = new(MostReads, MostWaiting, LongestWait, time);
+        reads = new(time);
         listening = ledger.Listen(End);
     }
 
@@ -54,7 +50,7 @@ internal sealed class SessionTokens : IDisposable
             return await JudgeAsync(known.Session, known.Caller, token, cancellation);
 
         var at = Moment.Now(time);
-        if (!await reads.EnterAsync(new(from, token.Id))) return new Proof(ProofFailure.TooManyChecks);
+        if (!await reads.EnterAsync(from, token.Id)) return new Proof(ProofFailure.TooManyChecks);
         try
         {
             if (await ledger.ReadAsync(token.Id, cancellation) is not var (stored, left)) return new Proof(ProofFailure.SessionUnknown);

@@ -9,8 +9,8 @@ namespace Broker.Api.Commands.Remote;
 /// <summary>A running broker, as the command line calls it: through the same API as everybody.</summary>
 internal sealed class RemoteBroker(HttpClient client) : IDisposable
 {
-    /// <summary>The broker's JSON, as its API writes it.</summary>
-    public static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web);
+    /// <summary>The broker's JSON, as its API writes it; its texts as a terminal may show them.</summary>
+    public static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web) { Converters = { new PlainText() } };
 
     /// <summary>Creates a client.</summary>
     /// <param name="address">Its base address.</param>

@@ -93,7 +93,7 @@ internal sealed class RemoteOptions
 
     private static void Complain(IAnsiConsole console, string why)
     {
-        console.Write(new Text(why, new Style(Color.Red)));
+        console.Write(new Text(PlainText.Of(why), new Style(Color.Red)));
         console.WriteLine();
     }
 

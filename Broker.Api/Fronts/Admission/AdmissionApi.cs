@@ -18,6 +18,7 @@ internal static class AdmissionApi
 
     private const int MostAtOnce = 16;
     private const int LongestWarning = 250; // clients show 4,096 characters of all warnings together
+    private const int MostWarnings = 16;
 
     private const string Unjudged = "The broker could not determine in time whether this fits into its databases' connections; it is admitted unchecked.";
 
@@ -95,7 +96,7 @@ internal static class AdmissionApi
         else if (findings.Count > 0)
         {
             json.WriteStartArray("warnings");
-            foreach (var part in findings.Take(8).SelectMany(finding => Parts(finding.Words))) json.WriteStringValue(part);
+            foreach (var part in findings.SelectMany(finding => Parts(finding.Words)).Take(MostWarnings)) json.WriteStringValue(part);
             json.WriteEndArray();
         }
 
@@ -106,14 +107,15 @@ internal static class AdmissionApi
     // Clients cut off longer warnings, so the rest goes into the next one.
     private static IEnumerable<string> Parts(string words)
     {
-        while (words.Length > LongestWarning)
+        var start = 0;
+        while (words.Length - start > LongestWarning)
         {
-            var cut = words.LastIndexOf(' ', LongestWarning);
-            if (cut <= 0) cut = LongestWarning;
-            yield return words[..cut];
-            words = words[cut..].TrimStart();
+            var cut = words.LastIndexOf(' ', start + LongestWarning, LongestWarning);
+            if (cut < 0) cut = start + LongestWarning - (char.IsHighSurrogate(words[start + LongestWarning - 1]) ? 1 : 0);
+            yield return words[start..cut];
+            for (start = cut; start < words.Length && words[start] == ' ';) start++;
         }
 
-        yield return words;
+        yield return words[start..];
     }
 }

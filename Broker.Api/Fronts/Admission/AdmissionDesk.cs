@@ -14,23 +14,32 @@ namespace Broker.Api.Fronts.Admission;
 /// </summary>
 internal sealed class AdmissionDesk(ICatalog catalog, BudgetDesk budgets, TimeProvider time)
 {
+    private const int MostFindings = 8;
+
     private static readonly TimeSpan Fresh = TimeSpan.FromSeconds(1);
 
     private readonly ConcurrentDictionary<string, (long At, Task<BudgetForecast?> Read)> pictures = new(StringComparer.Ordinal);
 
-    /// <summary>What does not fit, in words that say what to change; empty: everything fits. Certain: whether this justifies a refusal.</summary>
+    /// <summary>
+    /// What does not fit, in words that say what to change, eight findings at most; empty: everything fits. Certain: whether this justifies a refusal.
+    /// </summary>
     /// <exception cref="LedgerException">The ledger does not answer.</exception>
+    /// <exception cref="OperationCanceledException">There was not enough time.</exception>
     public async Task<IReadOnlyList<(string Words, bool Certain)>> JudgeAsync(Workload workload, Workload? before, CancellationToken cancellation)
     {
-        var findings = new List<(string, bool)>();
+        var findings = new List<(string Words, bool Certain)>();
         var current = catalog.Current;
+        if (workload.NamesMoreRoles)
+            findings.Add(($"{Subject(workload)}: annotation {Workload.RoleAnnotation} names more than {Workload.MostRoles} roles; the others were not looked at.", false));
         foreach (var unknown in (workload.Roles ?? []).Where(role => !current.Roles.ContainsKey(role)))
             findings.Add(($"{Subject(workload)}: annotation {Workload.RoleAnnotation} names role '{unknown}', which the broker does not have.", false));
+        Role[] had = before is null ? [] : RolesOf(before, current);
         foreach (var role in RolesOf(workload, current))
         {
+            cancellation.ThrowIfCancellationRequested();
             var rollout = Rollout(workload, role);
             // A workload that needs no more than before already runs, so it is not judged.
-            if (before is not null && RolesOf(before, current).Contains(role) && Rollout(before, role).Peak >= rollout.Peak) continue;
+            if (before is not null && had.Contains(role) && Rollout(before, role).Peak >= rollout.Peak) continue;
             if (await PictureAsync(role.Database, cancellation) is not { } picture) continue;
             if (picture.Budget.IsStale)
             {
@@ -42,7 +51,8 @@ internal sealed class AdmissionDesk(ICatalog catalog, BudgetDesk budgets, TimePr
             if (!forecast.Fits) findings.Add((WordsFor(workload, role, rollout, forecast, picture.Budget), true));
         }
 
-        return findings;
+        // What justifies a refusal is never left out for what does not.
+        return [.. findings.OrderByDescending(finding => finding.Certain).Take(MostFindings)];
     }
 
     private static PlannedRollout Rollout(Workload workload, Role role) => new(workload.Pods, workload.Connections ?? role.Connections.Default, workload.Surge);

@@ -10,10 +10,13 @@ namespace Broker.Core.Audit.Chain;
 /// </summary>
 internal static partial class ChainAnchor
 {
+    /// <summary>What each of these words begins with.</summary>
+    public const string Beginning = "audit-anchor.";
+
     private static readonly byte[] CheckpointEvent = Encoding.UTF8.GetBytes($"\"event\":\"{ChainFormat.Checkpoint}\"");
 
     /// <summary>A word without spaces and quotes, which stays intact in any log.</summary>
-    public static string Write(ReadOnlySpan<byte> checkpoint) => "audit-anchor." + Base64Url.EncodeToString(checkpoint.TrimEnd((byte)'\n'));
+    public static string Write(ReadOnlySpan<byte> checkpoint) => Beginning + Base64Url.EncodeToString(checkpoint.TrimEnd((byte)'\n'));
 
     /// <summary>The lines of all checkpoints in a text; whether they are genuine is not checked yet.</summary>
     public static IEnumerable<byte[]> Read(string text)

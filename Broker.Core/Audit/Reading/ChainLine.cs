@@ -55,22 +55,18 @@ internal sealed class ChainLine
         }
     }
 
-    public string? Text(string name) =>
-        root.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+    public string? Text(string name) => Text(root, name);
 
-    public bool Has(string name) => root.TryGetProperty(name, out _);
+    public bool Has(string name) => Find(root, name) is not null;
 
-    public bool Flag(string name) => root.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.True;
+    public bool Flag(string name) => Find(root, name) is { ValueKind: JsonValueKind.True };
 
-    public long? Number(string name) =>
-        root.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.Number && value.TryGetInt64(out var number) ? number : null;
+    public long? Number(string name) => Number(root, name);
 
     /// <summary>Whether it says that it follows the end of another chain.</summary>
     public bool FollowsChain(ChainHead other) =>
-        root.TryGetProperty(ChainFormat.Behind, out var behind) && behind.ValueKind == JsonValueKind.Object
-        && behind.TryGetProperty("chain", out var chain) && Is(chain, other.Chain)
-        && behind.TryGetProperty("seq", out var seq) && seq.ValueKind == JsonValueKind.Number && seq.TryGetInt64(out var number) && number == other.Seq
-        && behind.TryGetProperty(ChainFormat.Hash, out var hash) && Is(hash, other.Hash);
+        Find(root, ChainFormat.Behind) is { ValueKind: JsonValueKind.Object } behind
+        && Text(behind, "chain") == other.Chain && Number(behind, "seq") == other.Seq && Text(behind, ChainFormat.Hash) == other.Hash;
 
     /// <summary>Whether its hash is correct if it follows a record with this hash.</summary>
     public bool Follows(string previous)
@@ -93,7 +89,32 @@ internal sealed class ChainLine
             && key.Verify(new ChainHead(Chain, Seq - 1, head).Statement(Bytes.AsSpan(0, signed)), signature);
     }
 
-    private static bool Is(JsonElement value, string text) => value.ValueKind == JsonValueKind.String && value.ValueEquals(text);
+    private static string? Text(JsonElement at, string name)
+    {
+        try
+        {
+            return Find(at, name) is { ValueKind: JsonValueKind.String } value ? value.GetString() : null;
+        }
+        catch (InvalidOperationException)
+        {
+            return null; // half a letter, or bytes that are none: whoever can write the file can write them
+        }
+    }
+
+    private static long? Number(JsonElement at, string name) =>
+        Find(at, name) is { ValueKind: JsonValueKind.Number } value && value.TryGetInt64(out var number) ? number : null;
+
+    private static JsonElement? Find(JsonElement at, string name)
+    {
+        try
+        {
+            return at.TryGetProperty(name, out var value) ? value : null;
+        }
+        catch (InvalidOperationException)
+        {
+            return null; // another name on the way holds half a letter
+        }
+    }
 
     private static bool TryDecode(string text, Span<byte> into)
     {

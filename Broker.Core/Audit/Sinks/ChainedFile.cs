@@ -52,7 +52,9 @@ internal sealed partial class ChainedFile(AuditSettings settings, TimeProvider t
     {
         file.Begins();
         since = FirstTime() ?? time.GetUtcNow();
-        var end = FileEnd.Of(file.ReadEnd(EndRead), ReadKeptHead());
+        var (kept, isReadable) = ReadKeptHead();
+        var end = FileEnd.Of(file.ReadEnd(EndRead), kept);
+        if (!isReadable) end = end with { Doubt = "the checkpoint beside the file cannot be read" };
         if (end.Missing > 0) Log.FileWasCut(logger, path, end.Missing);
         if (end.Doubt is { } doubt) Log.FileWasChanged(logger, path, doubt);
         looked = true;
@@ -117,15 +119,20 @@ internal sealed partial class ChainedFile(AuditSettings settings, TimeProvider t
 
     public void Dispose() => file.Dispose();
 
-    private byte[]? ReadKeptHead()
+    // One that cannot be read is no reason to begin another chain, which would excuse what is missing at the end of this one.
+    private (byte[]? Kept, bool IsReadable) ReadKeptHead()
     {
         try
         {
-            return File.ReadAllBytes(HeadOf(path)).AsSpan().TrimEnd((byte)'\n').ToArray();
+            return (File.ReadAllBytes(HeadOf(path)).AsSpan().TrimEnd((byte)'\n').ToArray(), true);
         }
-        catch (IOException)
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
-            return null;
+            return (null, true);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return (null, false);
         }
     }
 
@@ -139,9 +146,9 @@ internal sealed partial class ChainedFile(AuditSettings settings, TimeProvider t
             using var json = JsonDocument.Parse(start[..end].ToArray());
             return json.RootElement.TryGetProperty("time", out var at) && at.TryGetDateTimeOffset(out var first) ? first : null;
         }
-        catch (JsonException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            return null;
+            return null; // the latter: a line that somebody else made up
         }
     }
 

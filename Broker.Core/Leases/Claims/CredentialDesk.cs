@@ -145,10 +145,10 @@ internal sealed class CredentialDesk(
                     await channel.Signals.SleepAsync(pool, line, end - passed, cancellation);
                 }
 
-                if (pool is not null && target.Proof is { } proof && await proof.WhyNotAsync(cancellation) is { } unproven)
+                if (pool is not null && await WhyNoMoreAsync(target, cancellation) is { } over)
                 {
                     await AbandonAsync(target, claim);
-                    return unproven;
+                    return over;
                 }
 
                 pool = channel.Signals.Next("pool:" + claim.Pool);
@@ -166,6 +166,12 @@ internal sealed class CredentialDesk(
             throw;
         }
     }
+
+    // Whoever waited may have lost its proof meanwhile, and, by a reload, the role or its right to it.
+    private async ValueTask<Refusal?> WhyNoMoreAsync(ClaimTarget target, CancellationToken cancellation) =>
+        target.Proof is { } proof && await proof.WhyNotAsync(cancellation) is { } unproven ? unproven
+        : target.Caller is { } caller && catalog.Current.Roles.GetValueOrDefault(target.Role.Name)?.MayBeHadBy(caller) != true ? Refusals.NotAllowed(target.Role.Name)
+        : null;
 
     // A holder that waited in vain for the next lease keeps its current one until the announced end (law L4).
     private async ValueTask<Outcome?> KeepAsync(ClaimTarget target, DatabaseChannel channel, Claim claim, ClaimAnswer last, CancellationToken cancellation)

@@ -30,9 +30,11 @@ internal sealed class HolderDesk(
     public async ValueTask<Outcome> RenewAsync(
         Caller caller, string holder, Origin origin, CancellationToken cancellation, string? lease = null, long? allotment = null)
     {
-        var outcome = Find(caller, holder, out var id, out var target) is { } refusal ? refusal
-            : origin.Proof is { } proof && await proof.WhyNotAsync(cancellation) is { } unproven ? unproven
-            : await RenewAsync(caller, id, target with { Proof = origin.Proof, Lease = lease }, allotment, cancellation);
+        var refusal = Find(caller, holder, out var id, out var target);
+
+        // Proving may take its time, and a reload may take the role out meanwhile.
+        if (refusal is null && origin.Proof is { } proof) refusal = await proof.WhyNotAsync(cancellation) ?? Find(caller, holder, out id, out target);
+        Outcome outcome = refusal is null ? await RenewAsync(caller, id, target with { Proof = origin.Proof, Lease = lease }, allotment, cancellation) : refusal;
         if (lease is not null && outcome.Grant is { } grant) outcome = grant with { Overlap = grant.Lease.Id == lease ? null : grant.Overlap ?? TimeSpan.Zero };
         return await RecordRenewalAsync(caller, holder, id, target, origin, outcome, cancellation);
     }

@@ -21,6 +21,9 @@ public sealed class AdmissionTests
     [InlineData("""{"kind":"Deployment","spec":{"replicas":10,"strategy":{"type":"Recreate"}}}""", 10, 0)]
     [InlineData("""{"kind":"Deployment","spec":{"replicas":10,"strategy":{"type":"RollingUpdate","rollingUpdate":{"maxSurge":3}}}}""", 10, 3)]
     [InlineData("""{"kind":"Deployment","spec":{"replicas":10,"strategy":{"rollingUpdate":{"maxSurge":"31%"}}}}""", 10, 4)]
+    [InlineData("""{"kind":"Deployment","spec":{"replicas":10,"strategy":{"rollingUpdate":{"maxSurge":"-110%"}}}}""", 10, 0)]
+    [InlineData("""{"kind":"Deployment","spec":{"replicas":10,"strategy":{"rollingUpdate":{"maxSurge":"-10"}}}}""", 10, 0)]
+    [InlineData("""{"kind":"Deployment","spec":{"replicas":400,"strategy":{"rollingUpdate":{"maxSurge":"1073741724%"}}}}""", 400, int.MaxValue)]
     [InlineData("""{"kind":"StatefulSet","spec":{"replicas":5}}""", 5, 0)]
     [InlineData("""{"kind":"Job","spec":{"parallelism":20,"completions":7}}""", 7, 0)]
     [InlineData("""{"kind":"Job","spec":{"parallelism":20}}""", 20, 0)]
@@ -96,6 +99,67 @@ public sealed class AdmissionTests
 
         world.Cut = _ => true;
         await Eventually.HoldsAsync(async () => IsUnchecked(await ReviewOnceAsync(replica, Deployment(40, connections: 5))), "a ledger that is away lets it in, and says that nobody looked", Cancel);
+    }
+
+    [Theory]
+    [InlineData("many names", false)]
+    [InlineData("one name again and again", false)]
+    [InlineData("a name of 1.4 million letters", false)]
+    [InlineData("a known role again and again, also in what was before", true)]
+    public async Task L10_A_review_that_names_many_roles_costs_no_more_than_its_length(string what, bool before)
+    {
+        var roles = what switch
+        {
+            "many names" => string.Join(',', Enumerable.Range(0, 15_000).Select(static number => $"a{number}")),
+            "one name again and again" => string.Join(',', Enumerable.Repeat("a", 15_000)),
+            "a name of 1.4 million letters" => new string('a', 1_400_000),
+            _ => string.Join(',', Enumerable.Repeat("orders-api", 20_000)),
+        };
+        await using var world = new BrokerWorld(("Admission:Mode", "Warn"));
+        using var replica = await world.ReplicaAsync();
+        var thing = JsonNode.Parse(Deployment(40, connections: 5, role: roles))!;
+        thing["metadata"]!["name"] = new string('n', 30_000);
+        var small = Deployment(1, connections: 1, role: roles);
+        var workload = Workload.Read(JsonDocument.Parse(thing.ToJsonString()).RootElement, new string('s', 30_000)).ShouldNotBeNull();
+        (workload.Name.Length, workload.Namespace.Length, workload.Roles!.Count).ShouldSatisfyAllConditions(
+            kept => kept.Item1.ShouldBeLessThanOrEqualTo(254), kept => kept.Item2.ShouldBeLessThanOrEqualTo(254), kept => kept.Item3.ShouldBeLessThanOrEqualTo(Workload.MostRoles));
+
+        var warned = await ReviewAsync(replica, thing.ToJsonString(), before: before ? small : null);
+
+        var warnings = warned["response"]!["warnings"]!.AsArray().Select(static warning => (string)warning!).ToArray();
+        warnings.ShouldNotBeEmpty(what);
+        warnings.Length.ShouldBeLessThanOrEqualTo(16);
+        warnings.ShouldAllBe(static warning => warning.Length <= 256);
+
+        var had = before ? Workload.Read(JsonDocument.Parse(small).RootElement, "shop") : null;
+        var began = GC.GetAllocatedBytesForCurrentThread();
+        var judging = world.Service<AdmissionDesk>().JudgeAsync(workload, had, Cancel);
+        var allocated = GC.GetAllocatedBytesForCurrentThread() - began;
+        (await judging).Count.ShouldBeLessThanOrEqualTo(8);
+        allocated.ShouldBeLessThan(1_000_000);
+    }
+
+    [Theory]
+    [InlineData(10, "-110%")]
+    [InlineData(400, "1073741724%")]
+    public async Task L10_A_surge_that_is_none_is_answered_like_any_other(int replicas, string surge)
+    {
+        await using var world = new BrokerWorld(("Admission:Mode", "Warn"));
+        using var replica = await world.ReplicaAsync();
+        var thing = JsonNode.Parse(Deployment(replicas, connections: 50, role: "orders-api"))!;
+        thing["spec"]!["strategy"] = new JsonObject { ["rollingUpdate"] = new JsonObject { ["maxSurge"] = surge } };
+
+        (await ReviewAsync(replica, thing.ToJsonString()))["response"]!["warnings"]!.AsArray().ShouldNotBeEmpty();
+    }
+
+    [Fact]
+    public async Task What_justifies_a_refusal_is_found_behind_many_names_that_are_none()
+    {
+        await using var world = new BrokerWorld(("Admission:Mode", "Refuse"));
+        using var replica = await world.ReplicaAsync();
+
+        var roles = string.Join(',', Enumerable.Range(0, 15).Select(static number => $"no-such-{number}")) + ",orders-api";
+        Allowed(await ReviewAsync(replica, Deployment(40, connections: 5, role: roles))).ShouldBeFalse();
     }
 
     [Fact]

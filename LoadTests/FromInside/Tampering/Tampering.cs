@@ -10,8 +10,11 @@ namespace LoadTests.FromInside.Tampering;
 /// <param name="random">Decides everything.</param>
 internal sealed class Tampering(AuditState own, AuditState other, AuditState foreign, Random random)
 {
-    // Long ago, behind everything else, still to come, and none.
-    private static readonly string[] Times = ["2026-03-01T00:00:00.0000000Z", "2026-03-02T12:00:00.0000000Z", "2099-01-01T00:00:00.0000000Z", "some day"];
+    // Long ago, behind everything else, still to come, none, and half a letter.
+    private static readonly string[] Times = ["2026-03-01T00:00:00.0000000Z", "2026-03-02T12:00:00.0000000Z", "2099-01-01T00:00:00.0000000Z", "some day", HalfALetter];
+
+    // What is JSON, and no text: a reader fails where it reads it.
+    private const string HalfALetter = "\\ud800";
 
     private readonly StringBuilder told = new();
 
@@ -228,12 +231,13 @@ internal sealed class Tampering(AuditState own, AuditState other, AuditState for
     {
         var count = state.Lines.Count();
         var time = Times[random.Next(Times.Length)];
-        if (random.Next(2) == 0) state.Files[^1].Lines.Add(Own(state, count, $$"""{"time":"{{time}}","event":"opened","after":"x","started":true}"""));
+        if (random.Next(2) == 0) state.Files[^1].Lines.Add(Own(state, count, $$"""{"time":"{{time}}","event":"opened","after":"{{(random.Next(2) == 0 ? "x" : HalfALetter)}}","started":true}"""));
         for (var more = random.Next(1, 4); more > 0; more--)
         {
+            var text = random.Next(2) == 0 ? "x" : HalfALetter;
             var line = random.Next(4) switch
             {
-                0 => $$"""{"time":"{{time}}","event":"checkpoint","why":"closed","head":"x","key":"x","signature":"x"}""",
+                0 => $$"""{"time":"{{time}}","event":"checkpoint","why":"closed","head":"{{text}}","key":"{{text}}","signature":"{{text}}"}""",
                 1 => $$"""{"time":"{{time}}","event":"{{(random.Next(2) == 0 ? "x" : "resumed")}}","action":"claim","outcome":"granted","holderId":"H999"}""",
                 _ => $$"""{"time":"{{time}}","action":"claim","outcome":"granted","holderId":"H999"}""",
             };

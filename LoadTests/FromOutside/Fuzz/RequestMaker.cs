@@ -19,11 +19,19 @@ internal sealed class RequestMaker(int seed, IReadOnlyList<FuzzEndpoint> endpoin
 
     private static readonly FuzzEndpoint Claim = new("POST", "/api/v1/roles/{role}/credentials");
 
-    /// <summary>The addresses that a description lists.</summary>
+    // What API servers and Vault's clients ask.
+    private static readonly FuzzEndpoint[] OfOthers =
+    [
+        new("POST", "/kubernetes/admission"), new("PUT", "/v1/auth/kubernetes/login"), new("GET", "/v1/auth/token/lookup-self"), new("PUT", "/v1/auth/token/renew-self"),
+        new("GET", "/v1/database/creds/{role}"), new("PUT", "/v1/sys/leases/renew"), new("PUT", "/v1/sys/wrapping/unwrap"), new("PUT", "/v1/sys/wrapping/rewrap"),
+    ];
+
+    /// <summary>The addresses that a description lists, the page's, and some of those that others' clients ask.</summary>
     public static IReadOnlyList<FuzzEndpoint> Read(JsonObject openApi) =>
     [
         .. openApi["paths"]!.AsObject().SelectMany(path => path.Value!.AsObject().Select(method => new FuzzEndpoint(method.Key.ToUpperInvariant(), path.Key))),
         new("GET", "/"), new("GET", "/page.js"), new("GET", "/page.css"), new("GET", "/metrics"), new("GET", "/openapi/v1.json"),
+        .. OfOthers,
     ];
 
     public (FuzzCaller Caller, HttpRequestMessage Request) Make(long number)
@@ -116,8 +124,10 @@ internal sealed class RequestMaker(int seed, IReadOnlyList<FuzzEndpoint> endpoin
         if (MediaTypeHeaderValue.TryParse(type, out var parsed)) request.Content.Headers.ContentType = parsed;
     }
 
-    private string Right(Random random) => random.Next(7) switch
+    private string Right(Random random) => random.Next(9) switch
     {
+        7 => Review(random),
+        8 => new JsonObject { ["token"] = "hvs." + Letters(random, 43), ["role"] = Text(random), ["jwt"] = Text(random), ["lease_id"] = Text(random) }.ToJsonString(),
         0 or 6 => "{\"connections\":1}",
         1 => "{\"connections\":1,\"minConnections\":1}",
         2 => string.Create(CultureInfo.InvariantCulture, $"{{\"holder\":\"h{random.Next(20)}\",\"connections\":1}}"),
@@ -125,6 +135,28 @@ internal sealed class RequestMaker(int seed, IReadOnlyList<FuzzEndpoint> endpoin
         4 => string.Create(CultureInfo.InvariantCulture, $"{{\"ceiling\":{random.Next(50, 100)},\"reason\":\"fuzzing\"}}"),
         _ => $"{{\"roles\":[\"{callers[random.Next(callers.Count)].Roles.FirstOrDefault() ?? "deploy"}\"]}}",
     };
+
+    // A review of a workload that is hardly one.
+    private static string Review(Random random)
+    {
+        var thing = new JsonObject
+        {
+            ["kind"] = "Deployment",
+            ["metadata"] = new JsonObject
+            {
+                ["name"] = random.Next(3) == 0 ? Letters(random, 5000) : Text(random),
+                ["annotations"] = new JsonObject { ["broker/role"] = string.Join(',', Enumerable.Repeat(random.Next(2) == 0 ? "orders-api" : Text(random), random.Next(1, 2000))) },
+            },
+            ["spec"] = new JsonObject
+            {
+                ["replicas"] = random.Next(2) == 0 ? random.Next(500) : random.Next(),
+                ["strategy"] = new JsonObject { ["rollingUpdate"] = new JsonObject { ["maxSurge"] = string.Create(CultureInfo.InvariantCulture, $"{random.Next(int.MinValue, int.MaxValue)}%") } },
+            },
+        };
+        var request = new JsonObject { ["uid"] = Letters(random, 36), ["operation"] = "UPDATE", ["namespace"] = Text(random), ["object"] = thing };
+        if (random.Next(2) == 0) request["oldObject"] = thing.DeepClone();
+        return new JsonObject { ["apiVersion"] = "admission.k8s.io/v1", ["kind"] = "AdmissionReview", ["request"] = request }.ToJsonString();
+    }
 
     // Well formed, but from an unknown issuer and with an unknown key.
     private static string Unsigned(Random random, string token)

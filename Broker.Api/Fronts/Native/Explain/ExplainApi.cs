@@ -37,7 +37,7 @@ public static class ExplainApi
             return;
         }
 
-        var explained = await explainer.ExplainAsync(body!.Token!, body.Role!, context.RequestAborted);
+        var explained = await explainer.ExplainAsync(body!.Token!, body.Role!, ProofGate.FromOf(context), context.RequestAborted);
         if (await guard.RecordAsync(context, AuditAction.Explain, context.ProvenCaller(), body.Role, explained.Reason))
             await context.Response.WriteAsJsonAsync(explained, context.RequestAborted);
     }

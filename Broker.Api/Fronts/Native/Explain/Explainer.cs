@@ -30,9 +30,13 @@ public sealed record ExplainedCaller(
 internal sealed class Explainer(ProofGate gate, ICatalog catalog)
 {
     /// <summary>Explains whether a token's caller may have a role.</summary>
-    public async Task<ExplanationShape> ExplainAsync(string token, string role, CancellationToken cancellation)
+    /// <param name="token">The token.</param>
+    /// <param name="role">The role.</param>
+    /// <param name="from">A key that stands for the address of whoever asks; empty: no address.</param>
+    /// <param name="cancellation">Ends the wait.</param>
+    public async Task<ExplanationShape> ExplainAsync(string token, string role, string from, CancellationToken cancellation)
     {
-        var proof = await gate.ExamineAsync(token.AsMemory(), cancellation);
+        var proof = await gate.ExamineAsync(token.AsMemory(), from, cancellation);
         if (proof.Caller is not { } caller)
             return new(false, proof.Failure!.Value.Describe(), null, false, "The token does not prove a caller.", []);
         var current = catalog.Current;

@@ -1,5 +1,6 @@
 using System.Text;
 using Broker.Api.Authentication;
+using Broker.Api.Authentication.BrokerTokens;
 using Broker.Api.Fronts.Vault.Passing;
 using Broker.Api.Fronts.Vault.Wire;
 using Broker.Core.Audit;
@@ -15,7 +16,7 @@ namespace Broker.Api.Fronts.Vault.Endpoints;
 /// Response wrapping: with <c>X-Vault-Wrap-TTL</c> an answer is kept for a client with a token that works once
 /// (OpenBao website/content/docs/concepts/response-wrapping.mdx).
 /// </summary>
-internal sealed class Wrapping(WrappedAnswers answers, WrappedBehind behind, VaultRequests requests, HandleDesk handles, TokenEnds ends, DeskAudit audit, TimeProvider time) : IVaultEndpoints
+internal sealed class Wrapping(WrappedAnswers answers, WrappedBehind behind, VaultRequests requests, TokenReads reads, HandleDesk handles, TokenEnds ends, DeskAudit audit, TimeProvider time) : IVaultEndpoints
 {
     private const string Gone = "wrapping token is not valid or does not exist";
     private const int LongestSent = 4096;
@@ -87,7 +88,7 @@ internal sealed class Wrapping(WrappedAnswers answers, WrappedBehind behind, Vau
         call.Must(VaultOperation.Update);
         var token = TokenOf(call) ?? throw VaultError.NoToken();
         if (behind.MayHave(token)) return await behind.AnswerAsync(call, token);
-        if (await answers.RewrapAsync(token, time.GetUtcNow(), Requests.ToItsEnd) is not var (was, answer, another)) throw VaultError.Bad(Gone);
+        if (await InTurnAsync(call, token, () => answers.RewrapAsync(token, time.GetUtcNow(), Requests.ToItsEnd)) is not var (was, answer, another)) throw VaultError.Bad(Gone);
         if (await RecordAsync(call, $"wrapped anew the answer to {answer.Path}") is not { } refusal) return Wrapped(answer, another);
         await answers.UnwrapAsync(another.Reveal(), Requests.ToItsEnd);
         throw await PutBackAsync(token, was, refusal);
@@ -98,7 +99,7 @@ internal sealed class Wrapping(WrappedAnswers answers, WrappedBehind behind, Vau
         call.Must(VaultOperation.Update);
         var token = TokenOf(call) ?? throw VaultError.NoToken();
         if (behind.MayHave(token)) return await behind.AnswerAsync(call, token);
-        var answer = await answers.UnwrapAsync(token, Requests.ToItsEnd) ?? throw VaultError.Bad(Gone);
+        var answer = await InTurnAsync(call, token, () => answers.UnwrapAsync(token, Requests.ToItsEnd)) ?? throw VaultError.Bad(Gone);
         if (await RecordAsync(call, $"unwrapped the answer to {answer.Path} of {answer.WrappedAt:O}") is { } refusal) throw await PutBackAsync(token, answer, refusal);
         return new VaultReply { Ready = Encoding.UTF8.GetBytes(answer.Body) };
     }
@@ -115,7 +116,7 @@ internal sealed class Wrapping(WrappedAnswers answers, WrappedBehind behind, Vau
         call.Must(VaultOperation.Read, VaultOperation.Update);
         var token = TokenOf(call) ?? throw VaultError.Bad("missing \"token\" value in input");
         if (behind.MayHave(token)) return await behind.AnswerAsync(call, token);
-        var answer = await answers.LookUpAsync(token, call.Cancellation) ?? throw VaultError.Bad(Gone);
+        var answer = await InTurnAsync(call, token, () => answers.LookUpAsync(token, call.Cancellation)) ?? throw VaultError.Bad(Gone);
         return new VaultReply
         {
             Data = json =>
@@ -125,6 +126,21 @@ internal sealed class Wrapping(WrappedAnswers answers, WrappedBehind behind, Vau
                 json.WriteNumber("creation_ttl", (long)answer.Ttl.TotalSeconds);
             },
         };
+    }
+
+    // Anybody can make up a token and have it looked for.
+    private async ValueTask<T> InTurnAsync<T>(VaultCall call, string token, Func<ValueTask<T>> look)
+    {
+        if (!ClientTokenText.IsOne(token)) throw VaultError.Bad(Gone);
+        if (!await reads.EnterAsync(ProofGate.FromOf(call.Context), ClientTokenText.IdOf(token))) throw VaultRequests.NotYet(ProofFailure.TooManyChecks);
+        try
+        {
+            return await look();
+        }
+        finally
+        {
+            reads.Leave();
+        }
     }
 
     // Some answers need no token: a client that sends one anyway has them wrapped.

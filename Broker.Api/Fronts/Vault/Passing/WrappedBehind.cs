@@ -3,6 +3,7 @@ using Broker.Api.Authentication;
 using Broker.Api.Fronts.Vault.Wire;
 using Broker.Core.Audit;
 using Broker.Core.Leases;
+using Broker.Core.Limits;
 using Broker.Core.Model;
 using Broker.Core.Sessions.ClientTokens;
 
@@ -20,6 +21,9 @@ internal sealed class WrappedBehind(UpstreamLogins logins, PassThrough passing, 
     // Longer ones are no tokens of Vault's, also where they are JWTs (X-Vault-Wrap-Format).
     private const int Longest = 4096;
 
+    // Anybody can make up a token: those that are looked for there take turns, as tokens of the broker's own do.
+    private readonly FairLine lookups = new(places: 8, mostWaiting: 1000, longest: TimeSpan.FromSeconds(5), time);
+
     /// <summary>Whether a text may be a wrapping token of the Vault behind.</summary>
     public bool MayHave(string token) => logins.Channel is not null && !ClientTokenText.IsOne(token) && token.Length <= Longest && !token.AsSpan().ContainsAnyExceptInRange('!', '~');
 
@@ -28,7 +32,7 @@ internal sealed class WrappedBehind(UpstreamLogins logins, PassThrough passing, 
     public async ValueTask<VaultReply> AnswerAsync(VaultCall call, string token)
     {
         // Anybody can send a token that nobody ever had: what is looked for in vain is no line in the record of what was given out.
-        var found = await AskAsync(call, LookUp, new Dictionary<string, string> { ["token"] = token }, null);
+        var found = await LookUpAsync(call, token);
         if (call.Path == LookUp) return found;
 
         // Vault lets a wrapping token unwrap, and nothing else: whoever rewraps needs a token of his own.
@@ -46,6 +50,19 @@ internal sealed class WrappedBehind(UpstreamLogins logins, PassThrough passing, 
         {
             await RecordAsync(call, e.Status >= 500 ? AuditOutcome.Failed : AuditOutcome.Refused, $"{what}: {e.Status}");
             throw;
+        }
+    }
+
+    private async ValueTask<VaultReply> LookUpAsync(VaultCall call, string token)
+    {
+        if (!await lookups.EnterAsync(new(ProofGate.FromOf(call.Context), ClientTokenText.IdOf(token)))) throw VaultRequests.NotYet(ProofFailure.TooManyChecks);
+        try
+        {
+            return await AskAsync(call, LookUp, new Dictionary<string, string> { ["token"] = token }, null);
+        }
+        finally
+        {
+            lookups.Leave();
         }
     }
 
