@@ -28,7 +28,7 @@ public sealed class PageStatesTests(Browser browser) : ServedPageTests(browser)
     {
         Server.Shown.Show((caller, query) => new(caller.DisplayName, true, Views.Now, null, [Outage(query)], query, null)
         {
-            Failing = [new(null, new("token:vault", Views.Now, false, 9, Views.Now.AddMinutes(-6), "Vault is sealed (503)."))],
+            Failing = [new(null, new("token:vault", Views.Now, TimeSpan.Zero, false, 9, Views.Now.AddMinutes(-6), "Vault is sealed (503)."))],
         });
         var page = await OpenAsync("vault-outage");
 
