@@ -1,3 +1,4 @@
+using Broker.Api.Authentication;
 using Broker.Api.Authentication.BrokerTokens;
 using Broker.Api.Fronts.Vault.Passing;
 using Broker.Core.Leases;
