@@ -11,7 +11,13 @@ public sealed class ChildTokenTests
     // What Terraform's Vault provider sends at each start (hashicorp/terraform-provider-vault internal/provider/meta.go, api/auth_token.go TokenCreateRequest).
     private static JsonObject Terraforms => new()
     {
-        ["ttl"] = "1200s", ["explicit_max_ttl"] = "1200s", ["display_name"] = "terraform", ["num_uses"] = 0, ["renewable"] = false, ["type"] = "", ["entity_alias"] = "",
+        ["ttl"] = "1200s",
+        ["explicit_max_ttl"] = "1200s",
+        ["display_name"] = "terraform",
+        ["num_uses"] = 0,
+        ["renewable"] = false,
+        ["type"] = "",
+        ["entity_alias"] = "",
     };
 
     [Fact]
