@@ -147,11 +147,11 @@ public sealed class HandleTests
 
     // A client is told whole seconds, and takes none for a lease without an end.
     [Theory]
-    [InlineData(3600, false, 1200, null)]
-    [InlineData(5, false, 5, null)]
-    [InlineData(1, false, 1, null)]
+    [InlineData(3600.0, false, 1200.0, null)]
+    [InlineData(5.0, false, 5.0, null)]
+    [InlineData(1.0, false, 1.0, null)]
     [InlineData(0.99, false, null, null)]
-    [InlineData(3600, true, 1200, true)]
+    [InlineData(3600.0, true, 1200.0, true)]
     [InlineData(1.5, true, 1.5, null)]
     [InlineData(0.99, true, null, null)]
     public void A_lease_in_its_last_second_is_given_to_nobody(double lease, bool leaving, double? ends, bool? hasLast)

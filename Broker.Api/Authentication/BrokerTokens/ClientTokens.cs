@@ -61,7 +61,7 @@ internal sealed class ClientTokens : IDisposable
             if (!await reads.EnterAsync(ProofGate.FromOf(context), id)) return Failed(ProofFailure.TooManyChecks);
             try
             {
-                if (await ledger.FindAsync(id, context.RequestAborted) is not { } live || ended.TryGet(id, out _) || live.Token.LastEnd + SessionSealer.ClocksApart <= time.GetUtcNow())
+                if (await ledger.FindAsync(id, context.RequestAborted) is not { } live || ended.TryGet(id, out _) || live.Token.LastEnd + SessionSealer.ClocksApart <= time.GetUtcNow() || !await HasParentAsync(live.Token, context.RequestAborted))
                     return Failed(ProofFailure.SessionUnknown);
                 var cluster = catalog.Current.Identity.Issuers.GetValueOrDefault(live.Token.Issuer)?.Cluster;
                 var endsAt = time.GetUtcNow() + live.EndsIn;
@@ -95,6 +95,10 @@ internal sealed class ClientTokens : IDisposable
     public void Forget(string id) => byId.TryRemove(id);
 
     public void Dispose() => listening.Dispose();
+
+    // One that another made ends with that one, however it ended.
+    private async ValueTask<bool> HasParentAsync(ClientToken token, CancellationToken cancellation) =>
+        token.Parent is not { } parent || (!ended.TryGet(parent, out _) && await ledger.FindAsync(parent, cancellation) is not null);
 
     private void End(string id)
     {

@@ -9,7 +9,7 @@ internal static class VaultSetup
     /// <summary>Adds it. The endpoints are asked in the order in which they are added.</summary>
     public static void AddVaultFront(this IServiceCollection services)
     {
-        services.AddSingleton<VaultFront>().AddSingleton<VaultRequests>().AddSingleton<AppRoleLogins>().AddSingleton<TokenEnds>().AddSingleton<Wrapping>().AddSingleton<RenewalPace>().AddSingleton<UpstreamLogins>().AddSingleton<PassThrough>().AddSingleton<WrappedBehind>().AddSingleton<ShadowReads>();
+        services.AddSingleton<VaultFront>().AddSingleton<VaultRequests>().AddSingleton<AppRoleLogins>().AddSingleton<TokenEnds>().AddSingleton<ChildTokens>().AddSingleton<Wrapping>().AddSingleton<RenewalPace>().AddSingleton<UpstreamLogins>().AddSingleton<PassThrough>().AddSingleton<WrappedBehind>().AddSingleton<ShadowReads>();
         services.AddSingleton<IVaultEndpoints, HelpEndpoints>();
         services.AddSingleton<IVaultEndpoints, StaticEndpoints>();
         services.AddSingleton<IVaultEndpoints, CredentialEndpoints>();

@@ -43,6 +43,15 @@ internal sealed record ClientToken(
     /// <summary>With AppRole: the secret id's hash, so that another one under the same name ends the token; null: an earlier version made it, and its next renewal notes it.</summary>
     public string? SecretHash { get; init; }
 
+    /// <summary>The id of the token that made it, and with which it ends; null: a login did.</summary>
+    public string? Parent { get; init; }
+
+    /// <summary>Whether it can be renewed.</summary>
+    public bool Renewable { get; init; } = true;
+
+    /// <summary>The final end that its maker asked for, counted from <see cref="IssuedAt"/>; null: none.</summary>
+    public TimeSpan? ExplicitMaxTtl { get; init; }
+
     /// <summary>When it was last renewed; null: never.</summary>
     public DateTimeOffset? RenewedAt { get; init; }
 

@@ -18,16 +18,16 @@ internal readonly record struct TokenRenewal(LiveToken? Live, TimeSpan? Asked, R
 internal sealed class ClientTokenDesk(ClientTokenLedger ledger, HandleDesk handles, ICatalog catalog, DeskAudit audit, TimeProvider time)
 {
     /// <summary>Makes one for a proven caller. Its text is told once.</summary>
-    public async ValueTask<(Secret? Text, LiveToken? Live, Refusal? Refusal)> OpenAsync(Caller caller, ClientToken token, string role, Origin origin, CancellationToken cancellation)
+    public async ValueTask<(Secret? Text, LiveToken? Live, Refusal? Refusal)> OpenAsync(Caller caller, ClientToken token, string? role, Origin origin, CancellationToken cancellation)
     {
         var text = ClientTokenText.New();
         var live = new LiveToken(ClientTokenText.IdOf(text.Reveal()), token, token.Ttl);
         var refusal = await GuardedAsync(async () =>
         {
-            await ledger.PutAsync(live.Id, OwnersGroup.AllOf(caller, token.SecretId, origin), token, token.Ttl, cancellation);
+            await ledger.PutAsync(live.Id, [.. OwnersGroup.AllOf(caller, token.SecretId, origin), .. token.Parent is { } parent ? [ClientTokenLedger.ChildrenGroup(parent)] : Array.Empty<string>()], token, token.Ttl, cancellation);
             return null;
         });
-        refusal = await RecordAsync("made", caller, live, role, refusal, origin, cancellation);
+        refusal = await RecordAsync(token.Parent is null ? "made" : "made by another", caller, live, role, refusal, origin, cancellation);
         if (refusal is null) return (text, live, null);
         await GuardedAsync(async () =>
         {
@@ -66,7 +66,7 @@ internal sealed class ClientTokenDesk(ClientTokenLedger ledger, HandleDesk handl
 
     /// <summary>
     /// Ends it: every replica refuses it within a second, however many leases were read with it. These are given up then; one that cannot be ends by itself, because
-    /// nobody renews it any more, and the record says so.
+    /// nobody renews it any more, and the record says so. The tokens that it made end with it.
     /// </summary>
     /// <param name="caller">The caller that it proves.</param>
     /// <param name="live">The token.</param>
@@ -75,12 +75,16 @@ internal sealed class ClientTokenDesk(ClientTokenLedger ledger, HandleDesk handl
     /// <param name="what">What the record says of it.</param>
     public async ValueTask<Refusal?> RevokeAsync(Caller caller, LiveToken live, Origin origin, CancellationToken cancellation, string what = "revoked")
     {
+        IReadOnlyList<string> children = [];
         var refusal = await GuardedAsync(async () =>
         {
             await ledger.DropAsync(live.Id, cancellation);
+            children = await ledger.ChildrenAsync(live.Id, cancellation);
+            foreach (var child in children) await ledger.DropAsync(child, cancellation);
             return null;
         });
-        var left = refusal is null ? await handles.RevokeAllOfAsync(caller, live.Id, origin, cancellation) : null;
+        Refusal? left = null;
+        foreach (var ended in refusal is null ? children.Prepend(live.Id) : []) left ??= await handles.RevokeAllOfAsync(caller, ended, origin, cancellation);
         return await RecordAsync(left is null ? what : $"{what}, and leases that were read with it are left to their own ends ({left.Detail})", caller, live, null, refusal, origin, cancellation);
     }
 

@@ -26,6 +26,12 @@ internal sealed class ClientTokenLedger(ILedgerStore store, LedgerSeal seal)
         if (await records.PutAsync(id, groups, token.Write(), lasts, cancellation) != PutRecordAnswer.Put) throw new LedgerException("The limit on tokens is reached.");
     }
 
+    /// <summary>The ids of the tokens that one has made, including some that ended a moment ago.</summary>
+    public ValueTask<IReadOnlyList<string>> ChildrenAsync(string id, CancellationToken cancellation) => records.ListAsync(ChildrenGroup(id), cancellation);
+
+    /// <summary>The group of the tokens that one has made.</summary>
+    public static string ChildrenGroup(string id) => "p:" + id;
+
     public async ValueTask<LiveToken?> FindAsync(string id, CancellationToken cancellation)
     {
         var isKnown = opened.TryGet(id, out var known);

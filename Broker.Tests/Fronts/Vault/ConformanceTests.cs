@@ -33,7 +33,7 @@ public sealed class ConformanceTests
         // The double does what the broker's own client asks for, and not more.
         var wrong = found.Where(row => row.Found is not null).Select(row => row.Check.Name).ToList();
         wrong.ShouldContain("sys/seal-status answers without a token");
-        wrong.ShouldContain("a wrapped answer is had once");
+        wrong.ShouldContain("what a client sends is wrapped");
         wrong.ShouldNotContain("a read has a lease id below its path, a duration, a user and a password");
         wrong.ShouldNotContain("an increment beyond the last end is cut, with a warning");
     }

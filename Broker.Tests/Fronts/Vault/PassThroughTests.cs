@@ -86,7 +86,7 @@ public sealed class PassThroughTests
     [InlineData("GET", "secret%2F..%2Ftransit/keys/x", 400)]
     [InlineData("GET", "secret/%2e%2e/transit/keys/x", 404)]
     [InlineData("GET", "sys/mounts", 403)]
-    [InlineData("PUT", "auth/token/create", 403)]
+    [InlineData("PUT", "auth/token/create-orphan", 403)]
     [InlineData("GET", "sys/internal/ui/mounts/transit/keys/x", 403)]
     [InlineData("TRACE", "secret/data/app", 405)]
     [InlineData("GET", "pki/ca", 404)]
@@ -173,6 +173,22 @@ public sealed class PassThroughTests
 
         await Eventually.HoldsAsync(() => Task.FromResult(vault.LiveTokens.Count == 0), "it is revoked there", Cancellation);
         vault.Seen.Single(request => request.Path == "auth/token/revoke-self").Token.ShouldBe(there);
+    }
+
+    [Fact]
+    public async Task A_token_that_a_client_made_for_itself_passes_by_its_logins_there()
+    {
+        await using var vault = await VaultAsync();
+        await using var world = World(vault);
+        var replica = await world.ReplicaAsync();
+        var caller = await VaultCaller.OfPodAsync(world, replica, "uid-1");
+        var child = new VaultCaller(replica) { Token = (string)(await caller.SendAsync("POST", "auth/token/create")).Body["auth"]!["client_token"]! };
+
+        (await child.SendAsync("GET", "secret/data/app")).Status.ShouldBe(200);
+        (await child.SendAsync("POST", "auth/token/revoke-self")).Status.ShouldBe(204);
+        (await caller.SendAsync("GET", "secret/data/app")).Status.ShouldBe(200);
+
+        vault.Seen.Where(request => request.Path == "secret/data/app").Select(request => request.Token).ShouldBe([vault.LiveTokens.Single(), vault.LiveTokens.Single()]);
     }
 
     // A client that renews as LifetimeWatcher does, and reads at each step (openbao/openbao api/lifetime_watcher.go@249bf013).

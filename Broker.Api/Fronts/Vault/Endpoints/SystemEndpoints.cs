@@ -263,7 +263,7 @@ internal sealed class SystemEndpoints(ICatalog catalog, Readiness readiness, Vau
         return path switch
         {
             "auth/token/lookup-self" => ["read"],
-            "auth/token/lookup" or "auth/token/renew" or "auth/token/revoke" or "auth/token/renew-self" or "auth/token/revoke-self" or "sys/capabilities-self" or "sys/leases/renew" or "sys/leases/revoke" or "sys/leases/lookup"
+            "auth/token/create" or "auth/token/lookup" or "auth/token/renew" or "auth/token/revoke" or "auth/token/renew-self" or "auth/token/revoke-self" or "sys/capabilities-self" or "sys/leases/renew" or "sys/leases/revoke" or "sys/leases/lookup"
                 or "sys/renew" or "sys/revoke" or "sys/wrapping/wrap" or "sys/wrapping/unwrap" or "sys/wrapping/lookup" or "sys/wrapping/rewrap" => ["update"],
             _ => ["deny"],
         };

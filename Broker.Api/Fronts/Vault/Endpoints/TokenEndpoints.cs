@@ -12,12 +12,20 @@ namespace Broker.Api.Fronts.Vault.Endpoints;
 /// <c>auth/token/…</c>: questions of a client about its own token, or about one that it names. A client that can name a token could use it, so that is
 /// enough; an accessor opens nothing, and another client's is not available. A token in the address is not a path here: it would be logged in many places.
 /// </summary>
-internal sealed class TokenEndpoints(VaultRequests requests, ClientTokens tokens, ClientTokenDesk desk, TokenEnds ends, UpstreamLogins upstream, TimeProvider time) : IVaultEndpoints
+internal sealed class TokenEndpoints(VaultRequests requests, ClientTokens tokens, ClientTokenDesk desk, ChildTokens children, TokenEnds ends, UpstreamLogins upstream, TimeProvider time) : IVaultEndpoints
 {
+    private const string Create = "create";
+
     public async ValueTask<VaultReply?> TryAnswerAsync(VaultCall call)
     {
         if (call.After("auth/token/") is not { } verb) return null;
-        var client = await requests.ClientOfAsync(call, strictly: false);
+        var client = await requests.ClientOfAsync(call, strictly: verb == Create);
+        if (verb == Create)
+        {
+            call.Must(VaultOperation.Update);
+            return await children.CreateAsync(call, client);
+        }
+
         if (VerbOf(verb) is not var (action, whose)) throw verb.Contains('/', StringComparison.Ordinal) && VerbOf(verb.Split('/')[0]) is not null ? VaultError.UnsupportedPath() : VaultError.PermissionDenied();
         if (action is Action.LookUp && whose is not Whose.Accessors) call.Must(VaultOperation.Read, VaultOperation.Update);
         else call.Must(VaultOperation.Update);
@@ -77,7 +85,7 @@ internal sealed class TokenEndpoints(VaultRequests requests, ClientTokens tokens
             json.WriteString("display_name", token.DisplayName);
             json.WriteString("entity_id", token.EntityId);
             json.WriteTime("expire_time", time.GetUtcNow() + left);
-            json.WriteNumber("explicit_max_ttl", 0);
+            json.WriteNumber("explicit_max_ttl", (long)(token.ExplicitMaxTtl?.TotalSeconds ?? 0));
             json.WriteString("id", shown);
             json.WriteTime("issue_time", token.IssuedAt);
             if (token.RenewedAt is { } renewed)
@@ -88,11 +96,11 @@ internal sealed class TokenEndpoints(VaultRequests requests, ClientTokens tokens
 
             json.WriteTexts("meta", token.Metadata);
             json.WriteNumber("num_uses", 0);
-            json.WriteBoolean("orphan", true);
-            json.WriteString("path", $"auth/{token.Mount}/login");
+            json.WriteBoolean("orphan", token.Parent is null);
+            json.WriteString("path", token.Parent is null ? $"auth/{token.Mount}/login" : $"auth/token/{Create}");
             if (token.MaxTtl is null) json.WriteNumber("period", (long)token.Ttl.TotalSeconds);
             json.WriteTexts("policies", token.Policies);
-            json.WriteBoolean("renewable", true);
+            json.WriteBoolean("renewable", token.Renewable);
             json.WriteSecondsLeft("ttl", left);
             json.WriteString("type", "service");
         },
@@ -100,6 +108,7 @@ internal sealed class TokenEndpoints(VaultRequests requests, ClientTokens tokens
 
     private async ValueTask<VaultReply> RenewAsync(VaultCall call, VaultClient client, string shown, TimeSpan increment)
     {
+        if (!client.Live.Token.Renewable) throw VaultError.Bad("lease is not renewable");
         var (live, asked, refusal) = await desk.RenewAsync(client.Caller, client.Live, increment, call.Origin, Requests.ToItsEnd);
         tokens.Forget(client.Live.Id);
         if (refusal is { Code: RefusalCode.SessionUnknown }) throw new VaultError(400, "lease expired") { IsAudited = true, Refusal = refusal };

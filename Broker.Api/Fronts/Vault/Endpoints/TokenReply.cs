@@ -23,10 +23,10 @@ internal static class TokenReply
             json.WriteTexts("token_policies", token.Policies);
             json.WriteTexts("metadata", token.Metadata);
             json.WriteNumber("lease_duration", (long)Math.Round(live.EndsIn.TotalSeconds));
-            json.WriteBoolean("renewable", true);
+            json.WriteBoolean("renewable", token.Renewable);
             json.WriteString("entity_id", token.EntityId);
             json.WriteString("token_type", "service");
-            json.WriteBoolean("orphan", true);
+            json.WriteBoolean("orphan", token.Parent is null);
             json.WriteNull("mfa_requirement");
             json.WriteNumber("num_uses", 0);
         },

@@ -91,7 +91,7 @@ internal sealed class UpstreamLogins(ICatalog catalog, UpstreamTokens tokens, Ti
             if (status == 200 && AuthIn(body) is var (text, lasts))
             {
                 var token = new UpstreamToken(text, call.Namespace);
-                if (await tokens.KeepAsync(client.Live.Id, GroupsOf(call, client), token, client.Live.EndsIn, cancellation)) return new(null, lasts);
+                if (await tokens.KeepAsync(LoginOf(client), GroupsOf(call, client), token, client.Live.EndsIn, cancellation)) return new(null, lasts);
                 await RevokeAsync(upstream, token);
                 return new("the ledger keeps no more tokens of the Vault behind");
             }
@@ -112,10 +112,10 @@ internal sealed class UpstreamLogins(ICatalog catalog, UpstreamTokens tokens, Ti
         if (await FindAsync() is { } token) return token;
         await LogInAgainAsync(call, client);
         if (await FindAsync() is { } late) return late;
-        await tokens.MissAsync(client.Live.Id, GroupsOf(call, client), client.Live.EndsIn, call.Cancellation);
+        await tokens.MissAsync(LoginOf(client), GroupsOf(call, client), client.Live.EndsIn, call.Cancellation);
         return null;
 
-        async ValueTask<Secret?> FindAsync() => await tokens.FindAsync(client.Live.Id, call.Cancellation) is { IsMissing: false } known ? known.Token : null;
+        async ValueTask<Secret?> FindAsync() => await tokens.FindAsync(LoginOf(client), call.Cancellation) is { IsMissing: false } known ? known.Token : null;
     }
 
     // By its first login's proof, which requests that come together share. The client was told already how long its token lives: should the one there live less, its next renewal says so.
@@ -125,9 +125,9 @@ internal sealed class UpstreamLogins(ICatalog catalog, UpstreamTokens tokens, Ti
         if (token.Proof is not { } proof || time.GetUtcNow() >= token.ProofEndsAt || Channel is not { } upstream) return Task.CompletedTask;
         lock (gate)
         {
-            if (again.TryGet(client.Live.Id, out var known) && known.At.Age(time) < BetweenTries) return known.Done;
+            if (again.TryGet(LoginOf(client), out var known) && known.At.Age(time) < BetweenTries) return known.Done;
             var task = RunAsync();
-            again.AddOrUpdate(client.Live.Id, (Moment.Now(time), task));
+            again.AddOrUpdate(LoginOf(client), (Moment.Now(time), task));
             return task;
         }
 
@@ -140,6 +140,9 @@ internal sealed class UpstreamLogins(ICatalog catalog, UpstreamTokens tokens, Ti
             await LogInAsync(upstream, call, $"auth/{mount}/login", token.Mount, client, fields, null, CancellationToken.None);
         }
     }
+
+    // A token that a client made for itself passes by its login's.
+    private static string LoginOf(VaultClient client) => client.Live.Token.Parent ?? client.Live.Id;
 
     private static IReadOnlyList<string> GroupsOf(VaultCall call, VaultClient client) => OwnersGroup.AllOf(client.Caller, client.Live.Token.SecretId, call.Origin);
 
