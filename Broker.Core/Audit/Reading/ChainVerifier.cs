@@ -204,7 +204,7 @@ public sealed class ChainVerifier : IDisposable
 
     private void Open(string place, ChainLine line)
     {
-        if (line.Text(ChainFormat.Doubt) is { } doubt) Say($"{place}: the broker that started here found that {doubt}.");
+        if (line.Has(ChainFormat.Doubt)) Say($"{place}: the broker that started here found that {line.Text(ChainFormat.Doubt) ?? "something is wrong, in words that cannot be read"}.");
         if (!line.Flag(ChainFormat.Started) || closed || line.Seq == 1 || ranges.Count == 0) return;
         notes.Add($"{place}: the broker before it died: nothing shows what may have followed record {line.Seq - 1}"
             + (uncovered > 0 ? $", nor that the {uncovered} records up to there are unchanged." : "."));
