@@ -105,6 +105,6 @@ public sealed partial class AlertsTests
     [GeneratedRegex("broker_[a-z_]+")]
     private static partial Regex Asked();
 
-    [GeneratedRegex("(_total|_seconds_bucket|_seconds_count)$")]
+    [GeneratedRegex("(_total|_seconds(_bucket|_count)?)$")]
     private static partial Regex Ending();
 }
