@@ -24,5 +24,5 @@ return answer{
   waiting = num(call('ZCARD', line)), resting = call('HGET', budget, 'resting') == '1', roles = uses,
   settles_in = math.max(0, quiet - now, s.quiet - now),
   kept = math.max(0, math.min(kept, reach - b.ended - b.granted)), kept_elsewhere = pooled and 0 or s.kept,
-  lost_since = sampled and lost_since(num(sampled), s.lost) or false,
+  lost_since = sampled and num(sampled) <= s.lost or false,
 }

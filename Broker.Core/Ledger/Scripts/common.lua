@@ -623,16 +623,13 @@ local function wait_on_server(party, least)
   if beyond > 0 and b.granted + b.ended + kept_from() + beyond <= math.min(b.capacity or 0, fair_part()) then waits = math.max(waits or 0, beyond) end
 end
 
--- A count from before a loss, here or on another database of the server, took for promised what the ledger does not know any more (law L8): only the
--- next one finds those connections, and takes them for foreign ones.
-local function lost_since(taken_at, lost_on_server) return taken_at <= math.max(lost, lost_on_server) end
-
 -- How many connections are free. None are when the last count is too old (then age: ms since that count), or while replicas put
--- back what the ledger lost (law L8), here or on another database of the server. guaranteed: free for the guarantees here.
+-- back what the ledger lost (law L8), here or on another database of the server. A count from before such a loss took for promised what the ledger does
+-- not know any more: only the next one finds those connections, and takes them for foreign ones. guaranteed: free for the guarantees here.
 local function free(guaranteed)
   local b = budget_numbers()
   local age = now - b.sampled
-  if not b.capacity or age > b.stale or lost_since(b.sampled, server_numbers().lost) or now < quiet or now < server_numbers().quiet then return 0, age end
+  if not b.capacity or age > b.stale or b.sampled <= server_numbers().lost or now < quiet or now < server_numbers().quiet then return 0, age end
   return within_reach(guaranteed) - b.ended - b.granted, nil
 end
 

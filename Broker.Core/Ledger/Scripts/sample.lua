@@ -16,7 +16,7 @@ local since, missed = asked.granted_at or now + 1, 0
 -- The database was asked before the granted connections were read. A count that stood still on its way, that a later one has overtaken, or since which
 -- the ledger lost something, says nothing.
 local taken_at = asked.granted_at or now
-if now - taken_at > asked.stale_after or taken_at < num(call('HGET', budget, 'sampled')) or lost_since(taken_at, num(call('HGET', server, 'lost'))) then return answer{ pool = nil } end
+if now - taken_at > asked.stale_after or taken_at < num(call('HGET', budget, 'sampled')) or taken_at <= num(call('HGET', server, 'lost')) then return answer{ pool = nil } end
 local kept = {}
 for _, h in ipairs(asked.silent) do kept[h.holder] = h.connections end
 local known = call('HGETALL', silent)
